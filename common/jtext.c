@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/jtext.h"
+
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/text.h"
+
+#define EACH(b) (0x0101010101010101u * (uint64_t)(b))
+
+/* A set top bit for each byte of w that ends a run of plain text: a quote, a
+ * backslash, a control character or a byte above ASCII. Only the lowest set
+ * bit is exact, which is the one that is used. */
+static inline uint64_t special_bytes(uint64_t w)
+{
+	uint64_t quote = w ^ EACH('"'), slash = w ^ EACH('\\');
+
+	return (w | (w - EACH(0x20)) | ((quote - EACH(1)) & ~quote) |
+		       ((slash - EACH(1)) & ~slash)) &
+	       EACH(0x80);
+}
+
+/* The first byte of [p, end) that is not plain text, or end. */
+static inline const unsigned char *plain_end(const unsigned char *p,
+	const unsigned char *end)
+{
+	while (end - p >= 8) {
+		uint64_t stop = special_bytes(get_u64(p));
+
+		if (stop)
+			return p + (__builtin_ctzll(stop) >> 3);
+		p += 8;
+	}
+	while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+static int hex4(const unsigned char *p)
+{
+	int v = 0;
+
+	for (int i = 0; i < 4; i++) {
+		unsigned char c = p[i];
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (c - 'a' + 10);
+		else if (c >= 'A' && c <= 'F')
+			v = v << 4 | (c - 'A' + 10);
+		else
+			return -1;
+	}
+	return v;
+}
+
+/* The length of the escape at p (6 to 12 for \u, else 2); 0 if bad, -1 if the
+ * bytes end inside it. */
+static int escape_len(const unsigned char *p, const unsigned char *end)
+{
+	int high, low;
+
+	if (end - p < 2)
+		return -1;
+	switch (p[1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+		return 2;
+	case 'u':
+		break;
+	default:
+		return 0;
+	}
+	if (end - p < 6)
+		return -1;
+	high = hex4(p + 2);
+	if (high < 0 || (high >= 0xdc00 && high <= 0xdfff))
+		return 0;
+	if (high < 0xd800 || high > 0xdbff)
+		return 6;
+	if (end - p < 12) {
+		/* Half a pair: bad at once if the other half cannot follow. */
+		if ((end - p > 6 && p[6] != '\\') || (end - p > 7 && p[7] != 'u'))
+			return 0;
+		return -1;
+	}
+	if (p[6] != '\\' || p[7] != 'u')
+		return 0;
+	low = hex4(p + 8);
+	return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
+}
+
+/* True if [p, end), shorter than its lead byte says, may become valid. */
+static bool utf8_may_complete(const unsigned char *p, const unsigned char *end)
+{
+	unsigned char whole[4] = {0x80, 0x80, 0x80, 0x80};
+	size_t have = (size_t)(end - p);
+
+	if (have >= 4)
+		return false;
+	memcpy(whole, p, have);
+	if (have == 1) {
+		/* The second byte's range depends on the first. */
+		if (p[0] == 0xe0)
+			whole[1] = 0xa0;
+		if (p[0] == 0xf0)
+			whole[1] = 0x90;
+	}
+	return utf8_sequence(whole, 4) > have;
+}
+
+bool jt_string_part(const unsigned char *p, const unsigned char *end,
+	const unsigned char **stop, bool *closed, bool *escaped)
+{
+	*closed = false;
+	*escaped = false;
+	for (;;) {
+		p = plain_end(p, end);
+		*stop = p;
+		if (p == end)
+			return true;
+		if (*p == '"') {
+			*closed = true;
+			return true;
+		}
+		if (*p == '\\') {
+			int n = escape_len(p, end);
+
+			if (n == 0)
+				return false;
+			if (n < 0)
+				return true;
+			*escaped = true;
+			p += n;
+		} else if (*p >= 0x80) {
+			size_t n = utf8_sequence(p, (size_t)(end - p));
+
+			if (n == 0)
+				return utf8_may_complete(p, end);
+			p += n;
+		} else {
+			return false; /* a raw control character */
+		}
+	}
+}
+
+enum jt jt_string(const unsigned char *p, const unsigned char *end,
+	const unsigned char **close, bool *escaped)
+{
+	bool closed;
+
+	if (!jt_string_part(p, end, close, &closed, escaped))
+		return JT_BAD;
+	return closed ? JT_OK : JT_MORE;
+}
+
+void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf *out)
+{
+	while (p < close) {
+		const unsigned char *slash = memchr(p, '\\', (size_t)(close - p));
+		unsigned char utf8[4];
+		uint32_t code;
+
+		if (!slash) {
+			buf_add(out, p, (size_t)(close - p));
+			return;
+		}
+		buf_add(out, p, (size_t)(slash - p));
+		p = slash + 2;
+		switch (slash[1]) {
+		case 'b':
+			buf_add_byte(out, '\b');
+			break;
+		case 'f':
+			buf_add_byte(out, '\f');
+			break;
+		case 'n':
+			buf_add_byte(out, '\n');
+			break;
+		case 'r':
+			buf_add_byte(out, '\r');
+			break;
+		case 't':
+			buf_add_byte(out, '\t');
+			break;
+		case 'u':
+			code = (uint32_t)hex4(p);
+			p += 4;
+			if (code >= 0xd800 && code <= 0xdbff) {
+				code = 0x10000 + ((code - 0xd800) << 10) +
+				       ((uint32_t)hex4(p + 2) - 0xdc00);
+				p += 6;
+			}
+			buf_add(out, utf8, utf8_encode(code, utf8));
+			break;
+		default:
+			buf_add_byte(out, slash[1]);
+		}
+	}
+}
+
+static enum jt skip_literal(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next)
+{
+	const char *word = *p == 't' ? "true" : *p == 'f' ? "false" : "null";
+	size_t len = strlen(word), have = (size_t)(end - p);
+
+	if (memcmp(p, word, have < len ? have : len) != 0)
+		return JT_BAD;
+	*next = p + len;
+	return have < len ? JT_MORE : JT_OK;
+}
+
+static enum jt skip_members(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, int depth, bool object)
+{
+	unsigned char closer = object ? '}' : ']';
+	enum jt got;
+	bool escaped;
+
+	if (depth <= 0)
+		return JT_BAD;
+	p = jt_space(p + 1, end);
+	if (p == end)
+		return JT_MORE;
+	if (*p == closer) {
+		*next = p + 1;
+		return JT_OK;
+	}
+	for (;;) {
+		if (object) {
+			p = jt_space(p, end);
+			if (p == end)
+				return JT_MORE;
+			if (*p != '"')
+				return JT_BAD;
+			got = jt_string(p + 1, end, &p, &escaped);
+			if (got != JT_OK)
+				return got;
+			p = jt_space(p + 1, end);
+			if (p == end)
+				return JT_MORE;
+			if (*p++ != ':')
+				return JT_BAD;
+		}
+		got = jt_skip(p, end, &p, depth - 1);
+		if (got != JT_OK)
+			return got;
+		p = jt_space(p, end);
+		if (p == end)
+			return JT_MORE;
+		if (*p == closer) {
+			*next = p + 1;
+			return JT_OK;
+		}
+		if (*p++ != ',')
+			return JT_BAD;
+	}
+}
+
+enum jt jt_skip(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, int depth)
+{
+	struct jnumber number;
+	bool escaped;
+	enum jt got;
+
+	p = jt_space(p, end);
+	if (p == end)
+		return JT_MORE;
+	switch (*p) {
+	case '{':
+	case '[':
+		return skip_members(p, end, next, depth, *p == '{');
+	case '"':
+		got = jt_string(p + 1, end, &p, &escaped);
+		*next = p + 1;
+		return got;
+	case 't':
+	case 'f':
+	case 'n':
+		return skip_literal(p, end, next);
+	default:
+		return jt_number(p, end, next, &number);
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jtext.h - the smallest pieces of JSON text, read from contiguous bytes
+ *
+ * Strict RFC 8259: numbers, escapes and UTF-8 are checked even where the
+ * value is thrown away. Each reader says JT_MORE when the bytes end inside
+ * the piece; it has then eaten nothing, and the same call works once more
+ * bytes are there. jscan.h builds a whole-document scanner from these.
+ *
+ * Pure; reads nothing at or past `end`.
+ */
+#ifndef RETORT_COMMON_JTEXT_H
+#define RETORT_COMMON_JTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+enum jt { JT_OK, JT_MORE, JT_BAD };
+
+struct jnumber {
+	double value;      /* correctly rounded */
+	int64_t integer;   /* valid if is_integer */
+	bool is_integer;   /* no fraction, no exponent, fits int64_t */
+};
+
+static inline const unsigned char *jt_space(const unsigned char *p,
+	const unsigned char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+
+/* From behind the opening quote to the closing one, which *close points at
+ * then. *escaped tells whether a backslash was seen. */
+enum jt jt_string(const unsigned char *p, const unsigned char *end,
+	const unsigned char **close, bool *escaped);
+
+/* As jt_string, but never JT_MORE: stops where the bytes end, in *stop, at a
+ * place where a later call can go on (never inside an escape or a UTF-8
+ * sequence). *closed tells whether *stop is the closing quote. False if bad. */
+bool jt_string_part(const unsigned char *p, const unsigned char *end,
+	const unsigned char **stop, bool *closed, bool *escaped);
+
+/* Appends what the checked string text [p, close) means. */
+void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf *out);
+
+/* A number; *next is behind it. A number that touches `end` is JT_MORE, since
+ * more digits may follow. 1e400 and integers beyond int64_t are bad. */
+enum jt jt_number(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, struct jnumber *out);
+
+/* Any value, checked and thrown away; *next is behind it. */
+enum jt jt_skip(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, int depth);
+
+/* w * 10^q correctly rounded, for 0 < w < 10^19; false if this fast method
+ * cannot tell (the caller falls back to strtod). */
+bool jt_scale(uint64_t w, int q, double *out);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mem.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *not_null(void *p)
+{
+	if (!p) {
+		fputs("level=error sys=mem msg=\"out of memory\"\n", stderr);
+		abort();
+	}
+	return p;
+}
+
+void *mem_alloc(size_t size)
+{
+	return not_null(malloc(size ? size : 1));
+}
+
+void *mem_zalloc(size_t n, size_t size)
+{
+	return not_null(calloc(n ? n : 1, size ? size : 1));
+}
+
+void *mem_realloc(void *old, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		not_null(NULL);
+	return not_null(realloc(old, bytes ? bytes : 1));
+}
+
+void *mem_dup(const void *src, size_t len)
+{
+	void *copy = mem_alloc(len);
+
+	if (len)
+		memcpy(copy, src, len);
+	return copy;
+}
+
+char *mem_dup_text(const char *src, size_t len)
+{
+	char *copy = mem_alloc(len + 1);
+
+	if (len)
+		memcpy(copy, src, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *mem_dup_str(const char *src)
+{
+	return mem_dup_text(src, strlen(src));
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	char *out = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&out, fmt, ap) < 0)
+		out = NULL;
+	va_end(ap);
+	return not_null(out);
+}
+
+void *mem_grow(void *array, size_t *cap, size_t need, size_t size)
+{
+	size_t to = *cap ? *cap : 16;
+
+	while (to < need) {
+		if (to > SIZE_MAX / 2)
+			not_null(NULL);
+		to *= 2;
+	}
+	array = mem_realloc(array, to, size);
+	*cap = to;
+	return array;
+}
