@@ -311,3 +311,45 @@ enum jt jt_number(const unsigned char *p, const unsigned char *end,
 	return value_of_number(start, p, w, n, exponent, negative, &out->value) ? JT_OK
 										: JT_BAD;
 }
+
+static const unsigned char *skip_digits(
+	const unsigned char *p, const unsigned char *end)
+{
+	while (p < end && is_digit(*p))
+		p++;
+	return p;
+}
+
+enum jt jt_number_skip(
+	const unsigned char *p, const unsigned char *end, const unsigned char **next)
+{
+	const unsigned char *start = p, *from;
+
+	if (p < end && *p == '-')
+		p++;
+	from = p;
+	p = skip_digits(p, end);
+	if (p == from)
+		return p == end ? JT_MORE : JT_BAD;
+	if (*from == '0' && p - from > 1)
+		return JT_BAD;
+	if (p < end && *p == '.') {
+		from = ++p;
+		p = skip_digits(p, end);
+		if (p == from)
+			return p == end ? JT_MORE : JT_BAD;
+	}
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < end && (*p == '+' || *p == '-'))
+			p++;
+		from = p;
+		p = skip_digits(p, end);
+		if (p == from)
+			return p == end ? JT_MORE : JT_BAD;
+	}
+	if (p - start > NUMBER_MAX)
+		return JT_BAD;
+	*next = p;
+	return p == end ? JT_MORE : JT_OK;
+}

@@ -240,7 +240,8 @@ static enum jscan_event number(struct jscan *s)
 {
 	const unsigned char *next;
 
-	switch (jt_number(s->p, s->end, &next, &s->number)) {
+	switch (s->skip_depth >= 0 ? jt_number_skip(s->p, s->end, &next)
+				   : jt_number(s->p, s->end, &next, &s->number)) {
 	case JT_OK:
 		s->p = next;
 		s->sink = NULL;

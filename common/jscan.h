@@ -81,7 +81,7 @@ void jscan_end(struct jscan *s);
 enum jscan_event jscan_next(struct jscan *s);
 
 /* After JSCAN_KEY: its value is checked and thrown away, and reported as one
- * JSCAN_SKIPPED. */
+ * JSCAN_SKIPPED. A number in it may be of any size. */
 void jscan_skip(struct jscan *s);
 /* After JSCAN_OBJECT or JSCAN_ARRAY: the rest of it, likewise. */
 void jscan_skip_rest(struct jscan *s);

@@ -268,7 +268,6 @@ static enum jt skip_members(const unsigned char *p, const unsigned char *end,
 enum jt jt_skip(const unsigned char *p, const unsigned char *end,
 	const unsigned char **next, int depth)
 {
-	struct jnumber number;
 	bool escaped;
 	enum jt got;
 
@@ -288,6 +287,6 @@ enum jt jt_skip(const unsigned char *p, const unsigned char *end,
 	case 'n':
 		return skip_literal(p, end, next);
 	default:
-		return jt_number(p, end, next, &number);
+		return jt_number_skip(p, end, next);
 	}
 }

@@ -53,6 +53,11 @@ void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf 
 enum jt jt_number(const unsigned char *p, const unsigned char *end,
 	const unsigned char **next, struct jnumber *out);
 
+/* As jt_number for a number that is thrown away: its form is checked, its size
+ * is not, since nobody is going to compute with it. */
+enum jt jt_number_skip(
+	const unsigned char *p, const unsigned char *end, const unsigned char **next);
+
 /* Any value, checked and thrown away; *next is behind it. */
 enum jt jt_skip(const unsigned char *p, const unsigned char *end,
 	const unsigned char **next, int depth);

@@ -293,6 +293,57 @@ static void jt_skip__finds_the_end_or_asks_for_more(void **state)
 	assert_int_equal(jt_skip(p, p + whole, &next, 1), JT_BAD);
 }
 
+static void jt_number_skip__checks_the_form_but_not_the_size(void **state)
+{
+	static const char *const good[] = {"0", "-0", "12", "1.5", "1e5", "1E-5",
+		"-2.5e+3", "18446744073709551615", "-9223372036854775809", "1e400",
+		"0.0e999"};
+	static const char *const bad[] = {
+		"01", "-01", "1.", "-", "1e", "1e+", ".5", "+1", "a", "-a", "1.e5"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		char text[64];
+		int len = snprintf(text, sizeof(text), "%s,", good[i]);
+		const unsigned char *p = (const unsigned char *)text, *next = NULL;
+
+		assert_int_equal(jt_number_skip(p, p + len, &next), JT_OK);
+		assert_ptr_equal(next, p + len - 1);
+		for (int n = 0; n < len; n++)
+			assert_int_equal(jt_number_skip(p, p + n, &next), JT_MORE);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[64];
+		int len = snprintf(text, sizeof(text), "%s,", bad[i]);
+		const unsigned char *p = (const unsigned char *)text, *next;
+
+		assert_int_equal(jt_number_skip(p, p + len, &next), JT_BAD);
+	}
+}
+
+static void jscan__skips_numbers_that_no_type_of_ours_holds(void **state)
+{
+	static const char text[] = "{\"hash\":14695981039346656037,\"x\":[1e400]}";
+	struct jscan s;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 100);
+	jscan_init(&s, 8, 100);
+	jscan_feed(&s, text, strlen(text));
+	assert_int_equal(jscan_next(&s), JSCAN_OBJECT);
+	assert_int_equal(jscan_next(&s), JSCAN_KEY);
+	jscan_capture(&s, &out);
+	assert_int_equal(jscan_next(&s), JSCAN_SKIPPED);
+	assert_bytes_equal(out, "14695981039346656037");
+	assert_int_equal(jscan_next(&s), JSCAN_KEY);
+	jscan_skip(&s);
+	assert_int_equal(jscan_next(&s), JSCAN_SKIPPED);
+	assert_int_equal(jscan_next(&s), JSCAN_OBJECT_END);
+	jscan_release(&s);
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +352,8 @@ int main(void)
 		cmocka_unit_test(jscan__skips_and_captures_whole_values),
 		cmocka_unit_test(jscan__caps_depth_and_lengths),
 		cmocka_unit_test(jt_skip__finds_the_end_or_asks_for_more),
+		cmocka_unit_test(jt_number_skip__checks_the_form_but_not_the_size),
+		cmocka_unit_test(jscan__skips_numbers_that_no_type_of_ours_holds),
 	};
 
 	return cmocka_run_group_tests_name("jscan", tests, NULL, NULL);
