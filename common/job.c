@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/jplace.h"
+#include "common/job_keys.h"
+#include "common/limits.h"
+#include "common/mem.h"
+
+static bool name_is_sane(const char *name)
+{
+	return *name && strlen(name) <= LIMIT_JOB_NAME && name[0] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789._-") == strlen(name);
+}
+
+/* A key over plain http off loopback must be asked for by name. */
+static bool key_stays_safe(struct job_reader *r, const struct job_teacher *t, size_t i)
+{
+	char path[64];
+
+	if (!t->api_key_env && !t->api_key_file)
+		return true;
+	snprintf(path, sizeof(path), "teachers[%zu].url", i);
+	for (size_t u = 0; u < t->n_urls; u++) {
+		const char *host = t->url[u] + 7;
+
+		if (strncmp(t->url[u], "http://", 7) != 0 || t->insecure_key)
+			continue;
+		if (strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
+			strncmp(host, "[::1]", 5) == 0)
+			continue;
+		return job_complain(r, path,
+			"the key would travel unencrypted; use https, or set "
+			"\"insecure_key\": true on this teacher");
+	}
+	return true;
+}
+
+static bool is_consistent(struct job_reader *r, const struct job *job)
+{
+	if (!name_is_sane(job->name))
+		return job_complain(r, "name",
+			"must be 1 to %d letters, digits, '.', '_' or '-'", LIMIT_JOB_NAME);
+	if (strlen(job->accept) > LIMIT_FILTER_TEXT)
+		return job_complain(r, "accept", "is too long");
+	for (size_t i = 0; i < job->n_teachers; i++) {
+		const struct job_teacher *t = &job->teacher[i];
+		char path[64];
+
+		snprintf(path, sizeof(path), "teachers[%zu].api_key_file", i);
+		if (t->api_key_env && t->api_key_file)
+			return job_complain(r, path, "give api_key_env or this, not both");
+		if (!key_stays_safe(r, t, i))
+			return false;
+	}
+	return true;
+}
+
+enum err_code job_parse(const char *text, size_t len, const char *path, struct job *job,
+	struct err *err)
+{
+	struct job_reader r = {path, text, len, err};
+	json_error_t where;
+	json_t *tree = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	bool ok;
+
+	*job = (struct job){0};
+	if (!tree)
+		return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path, where.line,
+			where.column, where.text);
+	if (json_is_object(tree))
+		ok = job_read_members(&r, "", tree, job_keys, job) && is_consistent(&r, job);
+	else
+		ok = job_complain(&r, "", "a job is an object");
+	json_decref(tree);
+	if (ok)
+		return ERR_NONE;
+	job_release(job);
+	return ERR_INVALID;
+}
+
+enum err_code job_read(const char *path, struct job *job, struct err *err)
+{
+	struct buf text;
+	enum err_code code;
+
+	buf_init(&text, LIMIT_JOB_FILE);
+	*job = (struct job){0};
+	code = file_read(path, &text, err);
+	if (code == ERR_NONE)
+		code = job_parse(buf_text(&text), text.len, path, job, err);
+	buf_release(&text);
+	return code;
+}
+
+char *job_write(const struct job *job, bool indent)
+{
+	json_t *tree = job_write_members(job_keys, job);
+	char *text = json_dumps(tree, (indent ? JSON_INDENT(2) : JSON_COMPACT) |
+					      JSON_REAL_PRECISION(15));
+
+	json_decref(tree);
+	if (!text)
+		abort();
+	return text;
+}
+
+static void free_texts(char **at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(at[i]);
+	free(at);
+}
+
+static void release_teacher(struct job_teacher *t)
+{
+	job_release_members(job_teacher_keys, t);
+	free(t->api);
+	free(t->api_key_file);
+	free_texts(t->url, t->n_urls);
+	json_decref(t->extra_body);
+	for (size_t i = 0; i < t->n_extra_headers; i++) {
+		free(t->extra_header[i].name);
+		free(t->extra_header[i].value);
+	}
+	free(t->extra_header);
+}
+
+void job_release(struct job *job)
+{
+	for (size_t i = 0; i < job->n_teachers; i++)
+		release_teacher(&job->teacher[i]);
+	free(job->teacher);
+	free_texts(job->corpus, job->n_corpus);
+	json_decref(job->sampling.stop);
+	job_release_members(job_keys, job);
+	*job = (struct job){0};
+}
+
+void job_place(const char *path, const char *key, char *out, size_t size)
+{
+	struct buf text;
+	int line = 1, column = 1;
+
+	buf_init(&text, LIMIT_JOB_FILE);
+	if (file_read(path, &text, NULL) == ERR_NONE)
+		jplace_find(buf_text(&text), text.len, key, &line, &column);
+	snprintf(out, size, "%s:%d:%d", path, line, column);
+	buf_release(&text);
+}
+
+size_t job_n_endpoints(const struct job *job)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < job->n_teachers; i++)
+		n += job->teacher[i].n_urls;
+	return n;
+}
+
+/* The parts of a job whose change gives the answers a new meaning. */
+static json_t *meaning(const struct job *job)
+{
+	static const char *const top[] = {"system", "template", "prefill", "logits", NULL};
+	static const char *const of_teacher[] = {
+		"name", "api", "server", "model", "extra_body", NULL};
+	json_t *all = job_write_members(job_keys, job), *kept = json_object(), *teacher;
+	json_t *sampling = json_object_get(all, "sampling");
+	size_t i;
+
+	for (int k = 0; top[k]; k++)
+		json_object_set(kept, top[k], json_object_get(all, top[k]));
+	json_object_del(sampling, "n");
+	json_object_set(kept, "sampling", sampling);
+	json_array_foreach(json_object_get(all, "teachers"), i, teacher) {
+		for (int k = 0; of_teacher[k]; k++) {
+			char name[64];
+
+			snprintf(name, sizeof(name), "teachers[%zu].%s", i, of_teacher[k]);
+			json_object_set(kept, name, json_object_get(teacher, of_teacher[k]));
+		}
+	}
+	json_decref(all);
+	return kept;
+}
+
+/* The first member in which a and b differ, one level down for objects that
+ * both have; NULL if none. The caller frees it. */
+static char *first_difference(json_t *a, json_t *b)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(a, name, v) {
+		json_t *other = json_object_get(b, name);
+		char *inner;
+
+		if (other && json_equal(v, other))
+			continue;
+		if (!json_is_object(v) || !json_is_object(other) ||
+			!strcmp(name + (strlen(name) > 10 ? strlen(name) - 10 : 0),
+				"extra_body"))
+			return mem_dup_str(name);
+		inner = first_difference(v, other);
+		if (inner) {
+			char *path = mem_printf("%s.%s", name, inner);
+
+			free(inner);
+			return path;
+		}
+	}
+	json_object_foreach(b, name, v)
+		if (!json_object_get(a, name))
+			return mem_dup_str(name);
+	return NULL;
+}
+
+enum err_code job_compare(const struct job *was, const struct job *now, struct err *err)
+{
+	json_t *a = meaning(was), *b = meaning(now);
+	char *changed = first_difference(a, b);
+	enum err_code code = ERR_NONE;
+
+	json_decref(a);
+	json_decref(b);
+	if (now->sampling.n < was->sampling.n)
+		code = err_set(err, ERR_INVALID,
+			"sampling.n was %lld and may only grow; %lld is fewer",
+			(long long)was->sampling.n, (long long)now->sampling.n);
+	else if (changed)
+		code = err_set(err, ERR_REFUSED,
+			"%s has changed, which gives the answers a new meaning; change it back, "
+			"or give --new-settings to ask what is left with the new value",
+			changed);
+	free(changed);
+	return code;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * job.h - the job file: what to ask whom, and what to keep
+ *
+ * job_read checks everything that can be checked from the text alone and names
+ * file, line, column and key of what is wrong. A key that this build knows but
+ * cannot serve is an error as well, never ignored.
+ *
+ * The job travels as its normal form, job_write: every key present, defaults
+ * filled in, paths absolute. Keys of teachers are never part of it: the job
+ * names an environment variable or a file, and whoever asks the teacher reads
+ * that.
+ *
+ * Ownership: the job owns all its texts. Threads: read-only after reading.
+ */
+#ifndef RETORT_COMMON_JOB_H
+#define RETORT_COMMON_JOB_H
+
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+/* Numbers that were null in the job, that is, not sent. */
+#define JOB_UNSET_INT INT64_MIN
+static inline bool job_has_int(int64_t v)
+{
+	return v != JOB_UNSET_INT;
+}
+static inline bool job_has_real(double v)
+{
+	return !isnan(v);
+}
+
+enum job_server {
+	SERVER_AUTO,
+	SERVER_OPENAI,
+	SERVER_VLLM,
+	SERVER_SGLANG,
+	SERVER_LLAMACPP,
+	SERVER_TRTLLM,
+	SERVER_OLLAMA
+};
+const char *job_server_name(enum job_server server);
+
+enum job_logprobs_mode { JOB_MODE_UNKNOWN, JOB_MODE_RAW, JOB_MODE_PROCESSED };
+
+struct job_header {
+	char *name, *value;
+};
+
+struct job_teacher {
+	char *name;
+	char *api;
+	int64_t server; /* enum job_server */
+	char **url;
+	size_t n_urls;
+	char *model;
+	char *api_key_env, *api_key_file; /* NULL: none */
+	json_t *extra_body;               /* object */
+	struct job_header *extra_header;
+	size_t n_extra_headers;
+	char *proxy; /* NULL: none */
+	bool insecure_key;
+	int64_t max_in_flight;
+	int64_t requests_per_minute, tokens_per_minute;
+	double connect_s, first_byte_s, total_s;
+	double prompt_usd_per_mtok, cached_prompt_usd_per_mtok, completion_usd_per_mtok;
+	int64_t logprobs_mode; /* enum job_logprobs_mode */
+	char *license;         /* NULL: not told */
+};
+
+struct job_sampling {
+	int64_t n;
+	double temperature, top_p;
+	int64_t top_k;
+	double min_p, presence_penalty, repetition_penalty;
+	int64_t max_tokens;
+	json_t *stop; /* array of strings, or NULL */
+	int64_t seed;
+};
+
+enum job_score {
+	JOB_SCORE_LENGTH = 1 << 0,
+	JOB_SCORE_REPETITION = 1 << 1,
+	JOB_SCORE_FINISH = 1 << 2,
+	JOB_SCORE_REFUSAL = 1 << 3,
+	JOB_SCORE_CONFIDENCE = 1 << 4,
+	JOB_SCORE_ANSWER = 1 << 5
+};
+
+enum job_keep_raw { KEEP_RAW_NONE, KEEP_RAW_FAILED };
+
+struct job {
+	char *name;
+	char **corpus;
+	size_t n_corpus;
+	char *system, *template; /* NULL: none */
+	bool prefill;
+	struct job_teacher *teacher;
+	size_t n_teachers;
+	struct job_sampling sampling;
+	int64_t top_logprobs; /* 0: no logprobs */
+	bool logits_required;
+	bool dedup_exact;
+	unsigned scores; /* enum job_score */
+	char *accept;
+	double budget_usd;
+	int64_t budget_tokens;
+	int64_t attempts;
+	int64_t keep_raw; /* enum job_keep_raw */
+};
+
+/* Reads and checks a job file. The message begins with "path:line:column: ". */
+enum err_code job_read(const char *path, struct job *job, struct err *err) MUST_CHECK;
+
+/* As job_read for a text; `path` is for messages and for relative paths. */
+enum err_code job_parse(const char *text, size_t len, const char *path, struct job *job,
+	struct err *err) MUST_CHECK;
+
+/* The normal form; the caller frees it. With `indent`, for people. */
+char *job_write(const struct job *job, bool indent);
+void job_release(struct job *job);
+
+/* Looks a value's place up for a message about it (say, an accept filter that
+ * does not compile): "path:line:column" into out. */
+void job_place(const char *path, const char *key, char *out, size_t size);
+
+/* Endpoints are numbered over all teachers, in the order of the job. */
+size_t job_n_endpoints(const struct job *job);
+
+/*
+ * What a changed job means for a run that has begun (DESIGN: free, growing, a
+ * new meaning). ERR_NONE: free or growing. ERR_REFUSED: key `err` names has a
+ * new meaning and needs --new-settings. ERR_INVALID: never possible (n below
+ * what it was).
+ */
+enum err_code job_compare(const struct job *was, const struct job *now,
+	struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/unit.h"
+
+#include "common/job.h"
+
+#define MINIMAL                                                                        \
+	"{\"name\":\"j\",\"corpus\":[\"p.jsonl\"],\n"                                  \
+	"\"teachers\":[{\"name\":\"t\",\"url\":\"http://127.0.0.1:1/v1\",\"model\":\"m\"}]"
+
+static enum err_code parse(const char *text, struct job *job, struct err *err)
+{
+	return job_parse(text, strlen(text), "/jobs/job.json", job, err);
+}
+
+/* Parses MINIMAL with `rest` behind it and expects the message. */
+static void check_message(const char *rest, const char *message)
+{
+	char text[4096];
+	struct job job;
+	struct err err = {0};
+
+	snprintf(text, sizeof(text), "%s%s}", MINIMAL, rest);
+	assert_int_equal(parse(text, &job, &err), ERR_INVALID);
+	assert_string_equal(err.msg, message);
+}
+
+static void job__fills_in_the_defaults(void **state)
+{
+	struct job job;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse(MINIMAL "}", &job, &err), ERR_NONE);
+	assert_string_equal(job.corpus[0], "/jobs/p.jsonl");
+	assert_int_equal(job.sampling.n, 1);
+	assert_false(job_has_real(job.sampling.temperature));
+	assert_false(job_has_int(job.sampling.max_tokens));
+	assert_int_equal(job.teacher[0].max_in_flight, 64);
+	assert_string_equal(job.teacher[0].api, "openai-chat");
+	assert_string_equal(job.teacher[0].url[0], "http://127.0.0.1:1/v1");
+	assert_int_equal(job.attempts, 5);
+	assert_true(job.dedup_exact);
+	assert_int_equal(job.scores, 63);
+	assert_string_equal(job.accept, "finish_reason == 'stop' and flags is empty");
+	job_release(&job);
+}
+
+static void job__reads_the_whole_of_the_documented_file(void **state)
+{
+	static const char text[] =
+		"{\"name\":\"gsm8k-distill\",\"corpus\":[\"prompts.jsonl\"],\"system\":null,"
+		"\"template\":\"{{question}}\\nPut your final answer within \\\\boxed{}.\","
+		"\"teachers\":[{\"name\":\"t0\",\"api\":\"openai\",\"server\":\"auto\","
+		"\"url\":[\"http://10.0.0.5:8000/v1\"],\"model\":\"teacher\","
+		"\"api_key_env\":null,\"api_key_file\":null,\"extra_body\":{},"
+		"\"extra_headers\":{},\"proxy\":null,\"max_in_flight\":256,"
+		"\"limits\":{\"requests_per_minute\":null,\"tokens_per_minute\":null},"
+		"\"timeouts\":{\"connect_s\":10,\"first_byte_s\":1800,\"total_s\":3600},"
+		"\"price\":{\"prompt_usd_per_mtok\":0,\"cached_prompt_usd_per_mtok\":0,"
+		"\"completion_usd_per_mtok\":0},\"logprobs_mode\":\"unknown\",\"license\":null}],"
+		"\"sampling\":{\"n\":2,\"n_per_request\":1,\"temperature\":0.7,\"top_p\":1.0,"
+		"\"top_k\":null,\"min_p\":null,\"presence_penalty\":null,"
+		"\"repetition_penalty\":null,\"max_tokens\":1024,\"stop\":null,\"seed\":null},"
+		"\"logits\":{\"top_logprobs\":20,\"required\":true},\"dedup\":{\"exact\":true},"
+		"\"score\":[\"length\",\"repetition\",\"finish\",\"refusal\",\"confidence\","
+		"\"answer\"],\"accept\":\"finish_reason == 'stop' and flags is empty\","
+		"\"budget\":{\"usd\":null,\"tokens\":null},\"retry\":{\"attempts\":5},"
+		"\"keep_raw\":\"failed\"}";
+	struct job job, again;
+	struct err err = {0};
+	char *normal, *normal_again;
+
+	(void)state;
+	assert_int_equal(parse(text, &job, &err), ERR_NONE);
+	assert_int_equal(job.top_logprobs, 20);
+	assert_true(job.sampling.temperature == 0.7);
+	normal = job_write(&job, false);
+	assert_int_equal(job_parse(normal, strlen(normal), "/elsewhere/x", &again, &err),
+		ERR_NONE);
+	normal_again = job_write(&again, false);
+	assert_string_equal(normal, normal_again);
+	assert_int_equal(job_compare(&job, &again, &err), ERR_NONE);
+	free(normal);
+	free(normal_again);
+	job_release(&job);
+	job_release(&again);
+}
+
+static void job__names_the_place_of_what_is_wrong(void **state)
+{
+	struct job job;
+	struct err err = {0};
+
+	(void)state;
+	check_message(",\n  \"retires\": {}",
+		"/jobs/job.json:3:3: retires: unknown key (did you mean 'retry'?)");
+	check_message(",\n\"sampling\": {\"n\": 2,\n \"temprature\": 1}",
+		"/jobs/job.json:4:2: sampling.temprature: unknown key (did you mean "
+		"'temperature'?)");
+	check_message(",\"sampling\":{\"n\":\"two\"}",
+		"/jobs/job.json:2:81: sampling.n: must be an integer, not a text");
+	check_message(",\"sampling\":{\"n\":0}",
+		"/jobs/job.json:2:81: sampling.n: must be from 1 to 1024");
+	check_message(",\"score\":[\"length\",\n\"answr\"]",
+		"/jobs/job.json:3:1: score[1]: no such score (did you mean 'answer'?)");
+	check_message(",\"sampling\":{\"n_per_request\":4}",
+		"/jobs/job.json:2:81: sampling.n_per_request: is known, but this build does "
+		"not offer it (only 1)");
+	check_message(",\"keep_raw\":\"al\"",
+		"/jobs/job.json:2:69: keep_raw: must be one of none, failed");
+	assert_int_equal(parse("{\"name\":\"j\",\"corpus\":[\"p\"]}", &job, &err), ERR_INVALID);
+	assert_string_equal(err.msg, "/jobs/job.json:1:1: teachers: is missing");
+	assert_int_equal(parse("{\"name\":\"j\",\n\"corpus\" [\"p\"]}", &job, &err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.msg, "/jobs/job.json:2:"));
+	assert_int_equal(parse("{\"name\":\"j\",\"name\":\"k\"}", &job, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "duplicate object key"));
+}
+
+static void job__refuses_a_key_in_the_clear(void **state)
+{
+	static const char text[] =
+		"{\"name\":\"j\",\"corpus\":\"p\",\"teachers\":[{\"name\":\"t\",\"model\":\"m\","
+		"\"url\":\"http://10.0.0.5/v1\",\"api_key_env\":\"K\"}]}";
+	struct job job;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse(text, &job, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "insecure_key"));
+}
+
+static void job__tells_free_changes_from_new_meanings(void **state)
+{
+	static const struct {
+		const char *was, *now;
+		enum err_code want;
+		const char *names;
+	} cases[] = {
+		{"", ",\"retry\":{\"attempts\":9},\"accept\":\"flags is empty\"", ERR_NONE, ""},
+		{"", ",\"budget\":{\"usd\":1}", ERR_NONE, ""},
+		{"", ",\"sampling\":{\"n\":2}", ERR_NONE, ""},
+		{",\"sampling\":{\"n\":2}", "", ERR_INVALID, "sampling.n"},
+		{"", ",\"sampling\":{\"max_tokens\":9}", ERR_REFUSED, "sampling.max_tokens"},
+		{"", ",\"system\":\"s\"", ERR_REFUSED, "system"},
+		{"", ",\"logits\":{\"top_logprobs\":5}", ERR_REFUSED, "logits.top_logprobs"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char a[2048], b[2048];
+		struct job was, now;
+		struct err err = {0};
+
+		snprintf(a, sizeof(a), "%s%s}", MINIMAL, cases[i].was);
+		snprintf(b, sizeof(b), "%s%s}", MINIMAL, cases[i].now);
+		assert_int_equal(parse(a, &was, &err), ERR_NONE);
+		assert_int_equal(parse(b, &now, &err), ERR_NONE);
+		assert_int_equal(job_compare(&was, &now, &err), cases[i].want);
+		assert_true(strncmp(err.msg, cases[i].names, strlen(cases[i].names)) == 0);
+		job_release(&was);
+		job_release(&now);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(job__fills_in_the_defaults),
+		cmocka_unit_test(job__reads_the_whole_of_the_documented_file),
+		cmocka_unit_test(job__names_the_place_of_what_is_wrong),
+		cmocka_unit_test(job__refuses_a_key_in_the_clear),
+		cmocka_unit_test(job__tells_free_changes_from_new_meanings),
+	};
+
+	return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}
