@@ -105,7 +105,8 @@ static enum jscan_event want_more(struct jscan *s)
 		if (s->carry.over)
 			return fail(s, "a value is too long");
 	}
-	s->start = s->p = s->carry.data;
+	/* A null pointer must not even have 0 added to it. */
+	s->start = s->p = left ? s->carry.data : (const unsigned char *)"";
 	s->end = s->p + left;
 	s->captured_to = s->p;
 	return JSCAN_MORE;
