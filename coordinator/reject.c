@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/reject.h"
+
+static const struct {
+	const char *name, *hint;
+} reasons[REJECT_N] = {
+	[REJECT_NONE] = {"none", "the line is a prompt"},
+	[REJECT_TOO_LONG] = {"too_long",
+		"the line is longer than 8 MiB, or its prompt longer than 16 MiB; "
+		"shorten or split it"},
+	[REJECT_BAD_UTF8] = {"bad_utf8",
+		"the line is not valid UTF-8; convert the file, for example with "
+		"iconv -t UTF-8"},
+	[REJECT_BAD_JSON] = {"bad_json",
+		"the line is not valid JSON; write one whole object per line, without "
+		"line breaks in it"},
+	[REJECT_NESTED_TOO_DEEP] = {"nested_too_deep",
+		"the line is nested more than 64 levels deep; flatten the column or "
+		"store it as a string"},
+	[REJECT_NOT_OBJECT] = {"not_object",
+		"the line is JSON but not an object; write it as {\"prompt\": ...}"},
+	[REJECT_BAD_COLUMNS] = {"bad_columns",
+		"the line has more than 4096 columns, or a column name of more than "
+		"4096 bytes; remove columns"},
+	[REJECT_DUPLICATE_KEY] = {"duplicate_key",
+		"a column name occurs twice in the line; keep one of them"},
+	[REJECT_BAD_ID] = {"bad_id",
+		"custom_id, id or uuid must be an integer or a string of 1 to 1024 "
+		"bytes without control characters; change or remove it"},
+	[REJECT_UNSUPPORTED_SHAPE] = {"unsupported_shape",
+		"input_ids, an OpenAI batch body, bare text, tools, tool_choice, "
+		"response_format and sampling are not supported by this version; "
+		"give the prompt as messages or prompt, and remove or rename these "
+		"columns"},
+	[REJECT_MISSING_COLUMN] = {"missing_column",
+		"a column that the job's template names is missing or null, or all of "
+		"them are empty; fill it in, or change the template"},
+	[REJECT_BAD_MESSAGES] = {"bad_messages",
+		"messages must be a list of {role, content} (conversations: of {from, "
+		"value}), known roles, content as text or parts, and one of them not "
+		"the assistant's"},
+	[REJECT_NO_PROMPT] = {"no_prompt",
+		"no column holds a prompt; name one messages, prompt, conversations, "
+		"instruction, problem, question, query or inputs, or give the job a "
+		"template"},
+	[REJECT_DUPLICATE_ID] = {"duplicate_id",
+		"an earlier line has this id (or the same text, where there is no "
+		"id); remove this line or give it an id of its own"},
+};
+
+const char *reject_name(enum reject_reason reason)
+{
+	return (unsigned)reason < REJECT_N ? reasons[reason].name : "unknown";
+}
+
+const char *reject_hint(enum reject_reason reason)
+{
+	return (unsigned)reason < REJECT_N ? reasons[reason].hint : "unknown reason";
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/shape.h"
+
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/hash.h"
+#include "common/text.h"
+#include "coordinator/json_copy.h"
+
+/* The first of `slots` (ended by ROW_NO_SLOT) that holds something. */
+static int first_filled(const struct row *row, const int *slots)
+{
+	while (*slots != ROW_NO_SLOT && row_is_empty(row_get(row, *slots)))
+		slots++;
+	return *slots;
+}
+
+static int first_text(const struct row *row, const int *slots)
+{
+	for (; *slots != ROW_NO_SLOT; slots++) {
+		const struct row_column *column = row_get(row, *slots);
+
+		if (column->type == ROW_IS_STRING && !row_is_empty(column))
+			break;
+	}
+	return *slots;
+}
+
+static bool is_integer(struct bytes text)
+{
+	for (size_t i = text.data[0] == '-'; i < text.len; i++)
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+	return true;
+}
+
+static void derive_id(struct buf *id, const void *line, size_t len)
+{
+	struct hash128 h = hash128(line, len);
+	unsigned char bytes[16];
+	char hex[33];
+
+	put_u64_be(bytes, h.high);
+	put_u64_be(bytes + 8, h.low);
+	text_hex(bytes, sizeof(bytes), hex);
+	buf_add(id, hex, 32);
+}
+
+static enum reject_reason find_id(
+	struct row *row, const void *line, size_t len, struct shape *out)
+{
+	static const int slots[] = {ROW_CUSTOM_ID, ROW_ID, ROW_UUID, ROW_NO_SLOT};
+	const struct row_column *column;
+	const int *slot = slots;
+
+	/* Null is what tools write for "none"; "" is a mistake. */
+	while (*slot != ROW_NO_SLOT && row_get(row, *slot)->type <= ROW_IS_NULL)
+		slot++;
+	out->id = *slot;
+	buf_clear(&row->id);
+	if (*slot == ROW_NO_SLOT) {
+		derive_id(&row->id, line, len);
+		return REJECT_NONE;
+	}
+	column = row_get(row, *slot);
+	if (column->type == ROW_IS_STRING)
+		json_copy_meaning(column->value, &row->id);
+	else if (column->type == ROW_IS_NUMBER && is_integer(column->value))
+		buf_add(&row->id, column->value.data, column->value.len);
+	if (row->id.over || row->id.len == 0 ||
+		text_has_control(row->id.data, row->id.len))
+		return REJECT_BAD_ID;
+	return REJECT_NONE;
+}
+
+static bool is_unsupported(const struct prompt_rules *rules, const struct row *row)
+{
+	static const int slots[] = {
+		ROW_TOOLS, ROW_TOOL_CHOICE, ROW_RESPONSE_FORMAT, ROW_SAMPLING};
+
+	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+		if (!rules->in_template[slots[i]] &&
+			!row_is_empty(row_get(row, slots[i])))
+			return true;
+	return false;
+}
+
+static enum reject_reason find_template(
+	const struct prompt_rules *rules, const struct row *row, struct shape *out)
+{
+	size_t text = rules->literals.len, most = text;
+
+	out->kind = SHAPE_TEMPLATE;
+	for (size_t i = 1; i < rules->n_pieces; i++) {
+		const struct row_column *column = row_get(row, rules->piece[i].slot);
+
+		if (column->type <= ROW_IS_NULL)
+			return REJECT_MISSING_COLUMN;
+		text += column->type != ROW_IS_STRING || !row_is_empty(column);
+		/* Nested values are escaped once more. */
+		most += 2 * column->value.len;
+		if (most > PROMPT_TEXT_MAX)
+			return REJECT_TOO_LONG;
+	}
+	return text > 0 ? REJECT_NONE : REJECT_MISSING_COLUMN;
+}
+
+static enum reject_reason find_turns(
+	struct shape *out, int slot, enum shape_kind kind, const struct turns *turns)
+{
+	out->kind = kind;
+	out->asked = slot;
+	out->turns = turns;
+	return turns->bad ? REJECT_BAD_MESSAGES : REJECT_NONE;
+}
+
+static enum reject_reason find_asked(const struct row *row, struct shape *out)
+{
+	static const int texts[] = {ROW_INSTRUCTION, ROW_PROBLEM, ROW_QUESTION,
+		ROW_QUERY, ROW_INPUTS, ROW_NO_SLOT};
+	static const int prompt[] = {ROW_PROMPT, ROW_NO_SLOT};
+	static const int input[] = {ROW_INPUT, ROW_NO_SLOT};
+
+	if (row_get(row, ROW_MESSAGES)->type > ROW_IS_NULL)
+		return find_turns(out, ROW_MESSAGES, SHAPE_MESSAGES, &row->messages);
+	if (row_get(row, ROW_PROMPT)->type == ROW_IS_ARRAY)
+		return find_turns(out, ROW_PROMPT, SHAPE_MESSAGES, &row->prompt);
+	out->kind = SHAPE_TEXT;
+	out->asked = first_text(row, prompt);
+	if (out->asked != ROW_NO_SLOT)
+		return REJECT_NONE;
+	if (row_get(row, ROW_CONVERSATIONS)->type > ROW_IS_NULL)
+		return find_turns(
+			out, ROW_CONVERSATIONS, SHAPE_SHAREGPT, &row->conversations);
+	out->asked = first_text(row, texts);
+	if (out->asked == ROW_INSTRUCTION)
+		out->input = first_text(row, input);
+	if (out->asked != ROW_NO_SLOT)
+		return REJECT_NONE;
+	if (row_get(row, ROW_INPUT_IDS)->type > ROW_IS_NULL ||
+		row_get(row, ROW_BODY)->type == ROW_IS_OBJECT ||
+		row_get(row, ROW_TEXT)->type == ROW_IS_STRING)
+		return REJECT_UNSUPPORTED_SHAPE;
+	return REJECT_NO_PROMPT;
+}
+
+/* The row's own system text, unless its messages bring one. */
+static void find_system(
+	const struct prompt_rules *rules, const struct row *row, struct shape *out)
+{
+	static const int slots[] = {ROW_SYSTEM, ROW_NO_SLOT};
+
+	if (rules->in_template[ROW_SYSTEM] || (out->turns && out->turns->has_system))
+		return;
+	out->system = first_text(row, slots);
+}
+
+static void find_reference(
+	const struct prompt_rules *rules, const struct row *row, struct shape *out)
+{
+	static const int plain[] = {
+		ROW_REFERENCE, ROW_ANSWER, ROW_SOLUTION, ROW_NO_SLOT};
+	static const int alias[] = {
+		ROW_OUTPUT, ROW_RESPONSE, ROW_TARGETS, ROW_COMPLETION, ROW_NO_SLOT};
+
+	out->reference = first_filled(row, plain);
+	if (out->reference == ROW_NO_SLOT && out->asked != ROW_MESSAGES &&
+		out->asked != ROW_CONVERSATIONS)
+		out->reference = first_filled(row, alias);
+	if (out->reference == ROW_NO_SLOT && out->turns && !rules->prefill &&
+		out->turns->n_behind > 0 && out->turns->last.content.data)
+		out->answer_turn = &out->turns->last;
+}
+
+enum reject_reason shape_find(const struct prompt_rules *rules, struct row *row,
+	const void *line, size_t len, struct shape *out)
+{
+	enum reject_reason reason;
+
+	*out = (struct shape){.asked = ROW_NO_SLOT,
+		.input = ROW_NO_SLOT,
+		.system = ROW_NO_SLOT,
+		.id = ROW_NO_SLOT,
+		.reference = ROW_NO_SLOT};
+	reason = find_id(row, line, len, out);
+	if (reason != REJECT_NONE)
+		return reason;
+	if (is_unsupported(rules, row))
+		return REJECT_UNSUPPORTED_SHAPE;
+	reason =
+		rules->template ? find_template(rules, row, out) : find_asked(row, out);
+	if (reason != REJECT_NONE)
+		return reason;
+	find_system(rules, row, out);
+	find_reference(rules, row, out);
+	return REJECT_NONE;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shape.h - what each column of a row is for
+ *
+ * The one place that decides it, for the judge (corpus_line.h) and for the
+ * builder (prompt.h), so that the two cannot disagree.
+ *
+ * The prompt is, in this order: the job's template; `messages`; `prompt` (text
+ * or messages); `conversations`; `instruction` with `input`; `problem`;
+ * `question`; `query`; `inputs`. An empty or null column counts as absent, and
+ * so does a text column that holds something else than text.
+ *
+ * The id is `custom_id`, `id` or `uuid`, the first that is not null; without
+ * one it is derived from the line's bytes.
+ *
+ * The reference is `reference`, `answer` or `solution`; where the prompt is no
+ * `messages` and no `conversations`, also `output`, `response`, `targets` or
+ * `completion`; else a trailing assistant turn.
+ *
+ * `tools`, `tool_choice`, `response_format` and `sampling` would change the
+ * request and are refused, unless empty. A column that the template names is
+ * never anything but a column of the template (or the id or the reference).
+ *
+ * Pure.
+ */
+#ifndef RETORT_COORDINATOR_SHAPE_H
+#define RETORT_COORDINATOR_SHAPE_H
+
+#include "coordinator/prompt_rules.h"
+#include "coordinator/row.h"
+
+/* The longest prompt that a line makes, without the job's own system text. */
+#define PROMPT_TEXT_MAX (2 * LIMIT_CORPUS_LINE)
+
+enum shape_kind { SHAPE_TEMPLATE, SHAPE_MESSAGES, SHAPE_SHAREGPT, SHAPE_TEXT };
+
+/* Slots; ROW_NO_SLOT where there is none. */
+struct shape {
+	enum shape_kind kind;
+	int asked; /* the column that holds the prompt */
+	int input; /* the second half of an instruction */
+	int system;
+	int id; /* none: derived */
+	int reference;
+	const struct turns *turns;	/* MESSAGES and SHAREGPT */
+	const struct turn *answer_turn; /* the reference, if it is a turn */
+};
+
+/* Decides, and leaves the id's text in row->id. */
+enum reject_reason shape_find(const struct prompt_rules *rules, struct row *row,
+	const void *line, size_t len, struct shape *out);
+
+#endif
