@@ -187,6 +187,23 @@ enum err_code dataset_packed_text(struct dataset *d, uint64_t sequence,
 	return blob_get(d->txn, DB_TEXT, key, sizeof(key), joined, packed, err);
 }
 
+/* Unpacks into `room`, also what is stored plain: that would otherwise be lent
+ * from d->joined, which the next value in parts overwrites. */
+static enum err_code unpack_into(struct dataset *d, struct bytes packed,
+	struct buf *room, struct bytes *raw, struct err *err)
+{
+	enum err_code code = unpack(d->packer, packed, room, raw, err);
+
+	if (code != ERR_NONE || (raw->data == room->data && raw->len == room->len))
+		return code;
+	buf_clear(room);
+	buf_add(room, raw->data, raw->len);
+	if (room->over)
+		return err_set(err, ERR_CORRUPT, "an unpacked value of %zu bytes", raw->len);
+	*raw = buf_bytes(room);
+	return ERR_NONE;
+}
+
 enum err_code dataset_text(struct dataset *d, uint64_t sequence, struct buf *room,
 	struct sections *text, struct err *err)
 {
@@ -194,7 +211,7 @@ enum err_code dataset_text(struct dataset *d, uint64_t sequence, struct buf *roo
 	enum err_code code = dataset_packed_text(d, sequence, &d->joined, &packed, err);
 
 	if (code == ERR_NONE)
-		code = unpack(d->packer, packed, room, &raw, err);
+		code = unpack_into(d, packed, room, &raw, err);
 	if (code == ERR_NONE)
 		code = sections_decode(raw, text, err);
 	return code;
@@ -237,7 +254,7 @@ static enum err_code read_prompt(struct dataset *d, uint64_t prompt, uint32_t se
 		return code;
 	sequence_key_write(key, sequence);
 	code = blob_get(d->txn, DB_PROMPT, key, sizeof(key), &d->joined, &packed, err);
-	return code == ERR_NONE ? unpack(d->packer, packed, room, raw, err) : code;
+	return code == ERR_NONE ? unpack_into(d, packed, room, raw, err) : code;
 }
 
 enum err_code dataset_prompt(struct dataset *d, uint64_t prompt, uint32_t settings,
