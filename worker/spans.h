@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spans.h - which tokens are the reasoning, which the content, which the end
+ *
+ * Rows cover every generated token, the reasoning's tags and the end token
+ * included; texts are what a server, or think.h, cut out of that. Their places
+ * are found again by text: the sampled tokens' bytes, joined, are the stream,
+ * and reasoning and content are looked for in it.
+ *
+ *   - Reasoning is the first occurrence in the stream; content is the last one
+ *     that ends within SPANS_TAIL bytes of the stream's end, else the first
+ *     behind the reasoning.
+ *   - A span begins with the first token that begins in the text and ends
+ *     before the first token that begins behind it: a token that straddles a
+ *     border belongs to the text that it begins in.
+ *   - Unless the bytes of all tokens are known (the last one's may be missing),
+ *     nothing can be located. An empty or absent text has no span.
+ *
+ * Whether the last row is the end-of-sequence token:
+ *
+ *   NO       the answer ended by its length; or there is one token id, or one
+ *            completion token, more than rows; or the last token's bytes reach
+ *            into the content
+ *   YES      the answer ended by itself, all counts that are given agree, and
+ *            the last row lies wholly behind the texts and is not white space;
+ *            or its bytes are not known and the server is vLLM or SGLang,
+ *            which count the end token and give it a row
+ *   UNKNOWN  otherwise
+ *
+ * Ownership: `stream` is the caller's. Pure.
+ */
+#ifndef RETORT_WORKER_SPANS_H
+#define RETORT_WORKER_SPANS_H
+
+#include "common/job.h"
+#include "worker/answer.h"
+
+#define SPANS_TAIL 256
+
+struct spans {
+	struct token_span reasoning, content; /* SPAN_UNKNOWN */
+	/* Byte offsets of the texts in the stream; SPAN_NOWHERE. */
+	size_t reasoning_at, content_at;
+	bool has_stream; /* all bytes are known and joined in `stream` */
+	enum eos_row eos_row;
+	/* The stream is known, and a text that should be in it is not, or
+	 * the rows are not as many as the tokens: FLAG_MISALIGNED. */
+	bool misaligned;
+};
+
+#define SPAN_NOWHERE SIZE_MAX
+
+/* For a readable answer, behind think_split. `stream` is overwritten. */
+void spans_find(const struct answer *answer, enum job_server server, struct buf *stream,
+	struct spans *out);
+
+#endif
