@@ -19,7 +19,8 @@ static void set_integer(struct value *v, uint64_t n)
 
 static void set_text(struct value *v, struct bytes text)
 {
-	*v = (struct value){.kind = text.data ? VALUE_TEXT : VALUE_ABSENT, .text = text};
+	*v = (struct value){
+		.kind = text.data ? VALUE_TEXT : VALUE_ABSENT, .text = text};
 }
 
 static void set_str(struct value *v, const char *s)
@@ -95,7 +96,8 @@ GETTER(get_finish)
 GETTER(get_flags)
 {
 	UNUSED_ARGS;
-	*v = (struct value){.kind = VALUE_FLAGS, .flags = sample_flags(s, as_duplicate)};
+	*v = (struct value){
+		.kind = VALUE_FLAGS, .flags = sample_flags(s, as_duplicate)};
 }
 
 GETTER(get_duplicate_of)
@@ -218,17 +220,22 @@ static const char *const finish_choices[] = {
 	"stop", "length", "tool_calls", "content_filter", "other", NULL};
 static const char *const mode_choices[] = {"raw", "processed", "unknown", NULL};
 
-#define COLUMN(name_) {.name = name_, .type = FIELD_COLUMN, .with_logits = true}
+#define COLUMN(name_)                                                                  \
+	{                                                                              \
+		.name = name_, .type = FIELD_COLUMN, .with_logits = true               \
+	}
 
 const struct field fields[] = {
 	{"id", FIELD_TEXT, NEEDS_PROMPT, false, NULL, get_prompt_text, PROMPT_ID},
 	{"prompt_no", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_PROMPT},
 	{"sample", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_SAMPLE},
 	{"revision", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_REVISION},
-	{"prompt", FIELD_TEXT, NEEDS_PROMPT, false, NULL, get_prompt_json, PROMPT_MESSAGES},
+	{"prompt", FIELD_TEXT, NEEDS_PROMPT, false, NULL, get_prompt_json,
+		PROMPT_MESSAGES},
 	{"reasoning", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text, TEXT_REASONING},
 	{"content", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text, TEXT_CONTENT},
-	{"tool_calls", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text_json, TEXT_TOOL_CALLS},
+	{"tool_calls", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text_json,
+		TEXT_TOOL_CALLS},
 	{"refusal", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text, TEXT_REFUSAL},
 	{"finish_reason", FIELD_TEXT, 0, false, finish_choices, get_finish, 0},
 	{"model", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text, TEXT_MODEL},
@@ -237,18 +244,22 @@ const struct field fields[] = {
 		USAGE_CACHED},
 	{"usage.completion_tokens", FIELD_NUMBER, 0, false, NULL, get_usage,
 		USAGE_COMPLETION},
-	{"usage.reasoning_tokens", FIELD_NUMBER, 0, false, NULL, get_usage, USAGE_REASONING},
+	{"usage.reasoning_tokens", FIELD_NUMBER, 0, false, NULL, get_usage,
+		USAGE_REASONING},
 	{"scores.length", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_LENGTH},
-	{"scores.repetition", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_REPETITION},
+	{"scores.repetition", FIELD_NUMBER, 0, false, NULL, get_score,
+		SCORE_REPETITION},
 	{"scores.compression_ratio", FIELD_NUMBER, 0, false, NULL, get_score,
 		SCORE_COMPRESSION_RATIO},
 	{"scores.finish", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_FINISH},
 	{"scores.refusal", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_REFUSAL},
-	{"scores.confidence", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_CONFIDENCE},
+	{"scores.confidence", FIELD_NUMBER, 0, false, NULL, get_score,
+		SCORE_CONFIDENCE},
 	{"scores.entropy", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_ENTROPY},
 	{"scores.answer", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_ANSWER},
 	{"flags", FIELD_FLAGS, NEEDS_DUPLICATE, false, NULL, get_flags, 0},
-	{"duplicate_of", FIELD_PRESENCE, NEEDS_DUPLICATE, false, NULL, get_duplicate_of, 0},
+	{"duplicate_of", FIELD_PRESENCE, NEEDS_DUPLICATE, false, NULL, get_duplicate_of,
+		0},
 	{"accepted", FIELD_BOOL, NEEDS_ACCEPTED, false, NULL, get_accepted, 0},
 	{"reference", FIELD_TEXT, NEEDS_PROMPT, false, NULL, get_prompt_text,
 		PROMPT_REFERENCE},
@@ -265,7 +276,8 @@ const struct field fields[] = {
 	{"provenance.created_at", FIELD_TEXT, 0, false, NULL, get_created, 0},
 	{"provenance.seed", FIELD_NUMBER, 0, false, NULL, get_seed, 0},
 	{"provenance.settings", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_SETTINGS},
-	{"extra", FIELD_PRESENCE, NEEDS_PROMPT, false, NULL, get_prompt_json, PROMPT_EXTRA},
+	{"extra", FIELD_PRESENCE, NEEDS_PROMPT, false, NULL, get_prompt_json,
+		PROMPT_EXTRA},
 	COLUMN("prompt_token_ids"),
 	COLUMN("token_ids"),
 	COLUMN("logprobs"),
@@ -309,7 +321,8 @@ bool field_is_group(const char *name)
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < N_FIELDS; i++)
-		if (strncmp(fields[i].name, name, len) == 0 && fields[i].name[len] == '.')
+		if (strncmp(fields[i].name, name, len) == 0 &&
+			fields[i].name[len] == '.')
 			return true;
 	return false;
 }
@@ -343,12 +356,13 @@ static void number_from_json(struct bytes json, struct buf *room, struct value *
 	if (room->over)
 		return;
 	if (jt_number(text, text + json.len + 1, &next, &number) == JT_OK)
-		*v = (struct value){.kind = number.is_integer ? VALUE_INTEGER : VALUE_REAL,
+		*v = (struct value){
+			.kind = number.is_integer ? VALUE_INTEGER : VALUE_REAL,
 			.integer = number.integer,
 			.real = number.value};
 	else /* larger than a scanner takes */
-		*v = (struct value){.kind = VALUE_REAL,
-			.real = strtod((const char *)text, NULL)};
+		*v = (struct value){
+			.kind = VALUE_REAL, .real = strtod((const char *)text, NULL)};
 }
 
 void value_from_json(struct bytes json, struct buf *room, struct value *v)

@@ -61,6 +61,10 @@ unsigned filter_needs(const struct filter *f);
 enum err_code filter_passes(struct filter *f, struct sample *s, bool as_duplicate,
 	bool *passes, struct err *err) MUST_CHECK;
 
+/* Both verdicts as the bits of `key` (enum key_bit). */
+enum err_code filter_bits(
+	struct filter *f, struct sample *s, uint8_t *bits, struct err *err) MUST_CHECK;
+
 /* Appends an expression with the same verdicts, fully bracketed. */
 void filter_print(const struct filter *f, struct buf *out);
 

@@ -156,7 +156,8 @@ static bool take_name(struct filter_lexer *x)
 	x->n_path = 0;
 	for (;;) {
 		if (x->n_path == FILTER_PATH_MAX)
-			return complain_here(x, x->from, "this name has too many parts");
+			return complain_here(
+				x, x->from, "this name has too many parts");
 		if (!take_part(x, &x->path[x->n_path]))
 			return false;
 		x->n_path++;
@@ -165,7 +166,8 @@ static bool take_name(struct filter_lexer *x)
 		x->at++;
 	}
 	x->len = (size_t)(x->at - x->from);
-	for (size_t i = 0; x->n_path == 1 && i < sizeof(keywords) / sizeof(keywords[0]); i++)
+	for (size_t i = 0; x->n_path == 1 && i < sizeof(keywords) / sizeof(keywords[0]);
+		i++)
 		if (x->len == strlen(keywords[i].word) &&
 			memcmp(x->from, keywords[i].word, x->len) == 0)
 			x->token = keywords[i].token;
@@ -182,9 +184,10 @@ static bool take_number(struct filter_lexer *x)
 		is_letter((char)*next) || *next == '.')
 		return complain_here(x, x->at, "this is not a number");
 	x->token = TOKEN_NUMBER;
-	x->value = (struct value){.kind = number.is_integer ? VALUE_INTEGER : VALUE_REAL,
-		.integer = number.integer,
-		.real = number.value};
+	x->value =
+		(struct value){.kind = number.is_integer ? VALUE_INTEGER : VALUE_REAL,
+			.integer = number.integer,
+			.real = number.value};
 	x->at = (const char *)next;
 	return true;
 }
@@ -208,8 +211,8 @@ static bool take_sign(struct filter_lexer *x)
 		return true;
 	}
 	text_escape(x->at, utf8_sequence(x->at, strlen(x->at)), word, sizeof(word));
-	return filter_lex_complain(x, filter_lex_column(x, x->at), "unknown sign '%s'",
-		word);
+	return filter_lex_complain(
+		x, filter_lex_column(x, x->at), "unknown sign '%s'", word);
 }
 
 bool filter_lex_next(struct filter_lexer *x)

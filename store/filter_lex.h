@@ -42,10 +42,10 @@ struct filter_lexer {
 
 	/* The token at hand. */
 	enum filter_token token;
-	const char *from;     /* where it begins */
+	const char *from; /* where it begins */
 	size_t len;
-	enum filter_op op;    /* COMPARE */
-	struct value value;   /* TEXT, NUMBER */
+	enum filter_op op;		    /* COMPARE */
+	struct value value;		    /* TEXT, NUMBER */
 	struct bytes path[FILTER_PATH_MAX]; /* NAME: its parts */
 	size_t n_path;
 };

@@ -43,13 +43,14 @@ struct filter_operand {
 	/* Behind `extra`. */
 	struct bytes path[FILTER_PATH_MAX];
 	size_t n_path;
-	size_t column;
-	const char *name; /* as written, for messages; "" for constants */
+	/* As written; for messages while it is compiled. */
+	const char *from;
+	size_t len;
 };
 
 struct filter_node {
 	enum filter_op op;
-	bool negated;         /* of a test whose operands are there */
+	bool negated;	      /* of a test whose operands are there */
 	uint32_t first, next; /* child and sibling nodes, or FILTER_NO_NODE */
 	uint32_t left, right; /* operands; right is the first of n_right */
 	uint32_t n_right;

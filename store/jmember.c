@@ -10,8 +10,8 @@
 #define NAME_MAX_ESCAPED KIB(64)
 
 /* Any value at *p; numbers may end where the text ends. */
-static bool take_value(const unsigned char **p, const unsigned char *end,
-	struct bytes *value)
+static bool take_value(
+	const unsigned char **p, const unsigned char *end, struct bytes *value)
 {
 	const unsigned char *from = jt_space(*p, end), *next;
 

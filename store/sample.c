@@ -31,8 +31,8 @@ static void begin(struct sample *s)
 	s->settings = NULL;
 }
 
-enum err_code sample_from_entry(struct sample *s, const struct key_entry *entry,
-	struct err *err)
+enum err_code sample_from_entry(
+	struct sample *s, const struct key_entry *entry, struct err *err)
 {
 	enum err_code code;
 
@@ -50,7 +50,6 @@ void sample_from_offer(struct sample *s, const struct offer *o)
 	begin(s);
 	s->offer = o;
 	s->head = o->head;
-	return ERR_NONE;
 }
 
 void sample_from_parts(struct sample *s, const struct record *head,
@@ -95,10 +94,11 @@ static enum err_code read_prompt(struct sample *s, struct err *err)
 	enum err_code code;
 
 	s->holds_prompt = false;
-	code = dataset_prompt(s->d, s->head.key.prompt, s->head.settings, &s->prompt_room,
-		&s->prompt, err);
+	code = dataset_prompt(s->d, s->head.key.prompt, s->head.settings,
+		&s->prompt_room, &s->prompt, err);
 	if (code == ERR_NOT_FOUND)
-		return err_set(err, ERR_CORRUPT, "prompt %llu of settings %u is missing",
+		return err_set(err, ERR_CORRUPT,
+			"prompt %llu of settings %u is missing",
 			(unsigned long long)s->head.key.prompt, s->head.settings);
 	s->holds_prompt = code == ERR_NONE;
 	s->held_prompt = s->head.key.prompt;
@@ -114,7 +114,8 @@ enum err_code sample_load_prompt(struct sample *s, struct err *err)
 		return ERR_NONE;
 	if (s->offer && s->offer->prompt.data) {
 		s->holds_prompt = false;
-		code = unpack_sections(s, s->offer->prompt, &s->prompt_room, &s->prompt, err);
+		code = unpack_sections(
+			s, s->offer->prompt, &s->prompt_room, &s->prompt, err);
 	} else if (!s->holds_prompt || s->held_prompt != s->head.key.prompt ||
 		   s->held_settings != s->head.settings) {
 		code = read_prompt(s, err);
@@ -139,8 +140,8 @@ enum err_code sample_load_settings(struct sample *s, struct err *err)
 
 enum err_code sample_prompt_ids(struct sample *s, struct bytes *ids, struct err *err)
 {
-	enum err_code code = dataset_prompt_ids(s->d, s->head.key.prompt, s->head.settings,
-		&s->ids_room, ids, err);
+	enum err_code code = dataset_prompt_ids(
+		s->d, s->head.key.prompt, s->head.settings, &s->ids_room, ids, err);
 
 	if (code == ERR_NOT_FOUND) {
 		*ids = bytes_of(NULL, 0);
@@ -152,12 +153,12 @@ enum err_code sample_prompt_ids(struct sample *s, struct bytes *ids, struct err 
 	return code;
 }
 
-enum err_code sample_logits(struct sample *s, uint8_t capture, struct logits *l,
-	struct err *err)
+enum err_code sample_logits(
+	struct sample *s, uint8_t capture, struct logits *l, struct err *err)
 {
 	struct bytes encoded;
-	enum err_code code =
-		dataset_logits(s->d, s->sequence, capture, &s->logits_room, &encoded, err);
+	enum err_code code = dataset_logits(
+		s->d, s->sequence, capture, &s->logits_room, &encoded, err);
 
 	return code == ERR_NONE ? logits_decode(encoded, l, err) : code;
 }

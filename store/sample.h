@@ -28,8 +28,8 @@ struct sample {
 	uint32_t duplicate_of; /* sample number of the representative */
 	bool accepted;
 
-	struct sections text;            /* after sample_load_text */
-	struct sections prompt;          /* after sample_load_prompt */
+	struct sections text;		 /* after sample_load_text */
+	struct sections prompt;		 /* after sample_load_prompt */
 	const struct settings *settings; /* after sample_load_settings; or NULL */
 
 	/* The rest is the sample's own. */
@@ -49,8 +49,8 @@ void sample_init(struct sample *s, struct dataset *d, struct settings_cache *cac
 void sample_release(struct sample *s);
 
 /* Points at a stored sample and reads its head. */
-enum err_code sample_from_entry(struct sample *s, const struct key_entry *entry,
-	struct err *err) MUST_CHECK;
+enum err_code sample_from_entry(
+	struct sample *s, const struct key_entry *entry, struct err *err) MUST_CHECK;
 /* Points at an offer, which is lent. The prompt's parts are the offer's, or the
  * dataset's if it brings none. */
 void sample_from_offer(struct sample *s, const struct offer *o);
@@ -64,8 +64,8 @@ enum err_code sample_load_prompt(struct sample *s, struct err *err) MUST_CHECK;
 enum err_code sample_load_settings(struct sample *s, struct err *err) MUST_CHECK;
 
 /* The prompt's token ids, u32 little-endian, lent; data NULL: not known. */
-enum err_code sample_prompt_ids(struct sample *s, struct bytes *ids,
-	struct err *err) MUST_CHECK;
+enum err_code sample_prompt_ids(struct sample *s, struct bytes *ids, struct err *err)
+	MUST_CHECK;
 /* Decodes a capture of a stored sample; the caller releases it. ERR_NOT_FOUND if
  * there is none. */
 enum err_code sample_logits(struct sample *s, uint8_t capture, struct logits *l,

@@ -23,12 +23,13 @@ void settings_release(struct settings_cache *cache)
 	*cache = (struct settings_cache){0};
 }
 
-static enum err_code parse(uint32_t generation, struct bytes json, struct settings **out,
-	struct err *err)
+static enum err_code parse(
+	uint32_t generation, struct bytes json, struct settings **out, struct err *err)
 {
 	const json_t *dedup, *exact;
 	json_error_t where;
-	json_t *tree = json_loadb((const char *)json.data, json.len, JSON_ALLOW_NUL, &where);
+	json_t *tree =
+		json_loadb((const char *)json.data, json.len, JSON_ALLOW_NUL, &where);
 	struct settings *s;
 
 	if (!json_is_object(tree)) {
@@ -82,8 +83,8 @@ static bool read_number(struct bytes key, uint32_t *generation)
 	return *end == '\0';
 }
 
-enum err_code settings_load_all(struct settings_cache *cache, struct dataset *d,
-	struct err *err)
+enum err_code settings_load_all(
+	struct settings_cache *cache, struct dataset *d, struct err *err)
 {
 	const struct settings *s;
 	struct env_cursor *c;
@@ -124,13 +125,14 @@ static const json_t *teacher_of(const struct settings *s, uint16_t teacher)
 	return json_array_get(json_object_get(s->json, "teachers"), teacher);
 }
 
-const char *settings_teacher(const struct settings *s, uint16_t teacher, const char *key)
+const char *settings_teacher(
+	const struct settings *s, uint16_t teacher, const char *key)
 {
 	return json_string_value(json_object_get(teacher_of(s, teacher), key));
 }
 
-const char *settings_endpoint(const struct settings *s, uint16_t teacher,
-	uint16_t endpoint)
+const char *settings_endpoint(
+	const struct settings *s, uint16_t teacher, uint16_t endpoint)
 {
 	const json_t *url = json_object_get(teacher_of(s, teacher), "url");
 

@@ -36,13 +36,13 @@ enum err_code settings_find(struct settings_cache *cache, struct dataset *d,
 enum err_code settings_newest(struct settings_cache *cache, struct dataset *d,
 	const struct settings **out, struct err *err) MUST_CHECK;
 /* All generations, in rising order, into the cache. */
-enum err_code settings_load_all(struct settings_cache *cache, struct dataset *d,
-	struct err *err) MUST_CHECK;
+enum err_code settings_load_all(
+	struct settings_cache *cache, struct dataset *d, struct err *err) MUST_CHECK;
 
 /* Texts of a teacher, lent; NULL if not told. */
-const char *settings_teacher(const struct settings *s, uint16_t teacher,
-	const char *key);
-const char *settings_endpoint(const struct settings *s, uint16_t teacher,
-	uint16_t endpoint);
+const char *settings_teacher(
+	const struct settings *s, uint16_t teacher, const char *key);
+const char *settings_endpoint(
+	const struct settings *s, uint16_t teacher, uint16_t endpoint);
 
 #endif
