@@ -123,7 +123,8 @@ static const uint64_t power_of_five[][2] = {
 	{0x9a130b963a6c115cu, 0x3c7f400000000000u},
 	{0xc097ce7bc90715b3u, 0x4b9f100000000000u},
 	{0xf0bdc21abb48db20u, 0x1e86d40000000000u},
-	{0x96769950b50d88f4u, 0x1314448000000000u},};
+	{0x96769950b50d88f4u, 0x1314448000000000u},
+};
 
 bool jt_scale(uint64_t w, int q, double *out)
 {
@@ -171,8 +172,8 @@ bool jt_scale(uint64_t w, int q, double *out)
 }
 
 /* The checked number text [p, end) by the C library. False if it overflows. */
-static bool number_by_library(const unsigned char *p, const unsigned char *end,
-	double *out)
+static bool number_by_library(
+	const unsigned char *p, const unsigned char *end, double *out)
 {
 	char text[NUMBER_MAX + 1];
 	size_t len = (size_t)(end - p);
@@ -181,28 +182,6 @@ static bool number_by_library(const unsigned char *p, const unsigned char *end,
 	text[len] = '\0';
 	*out = strtod(text, NULL);
 	return *out < (double)__builtin_inf() && *out > -(double)__builtin_inf();
-}
-
-static bool value_of_number(const unsigned char *p, const unsigned char *end,
-	uint64_t w, int n_digits, int64_t exponent, bool negative, double *out)
-{
-	static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
-		1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
-		1e22};
-	double v;
-
-	if (n_digits > 19)
-		return number_by_library(p, end, out);
-	if (w == 0) {
-		v = 0;
-	} else if (w <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22) {
-		v = exponent < 0 ? (double)w / tens[-exponent] : (double)w * tens[exponent];
-	} else if (exponent < POWER_MIN || exponent > POWER_MAX ||
-		   !jt_scale(w, (int)exponent, &v)) {
-		return number_by_library(p, end, out);
-	}
-	*out = negative ? -v : v;
-	return true;
 }
 
 static inline bool is_digit(unsigned char c)
@@ -226,8 +205,8 @@ static inline bool eight_digits(const unsigned char *p, uint64_t *value)
 }
 
 /* Digits from p on, into *w as long as they fit; counts those that matter. */
-static inline const unsigned char *digits(const unsigned char *p,
-	const unsigned char *end, uint64_t *w, int *n)
+static inline const unsigned char *digits(
+	const unsigned char *p, const unsigned char *end, uint64_t *w, int *n)
 {
 	uint64_t eight;
 
@@ -247,17 +226,42 @@ static inline const unsigned char *digits(const unsigned char *p,
 	return p;
 }
 
-enum jt jt_number(const unsigned char *p, const unsigned char *end,
-	const unsigned char **next, struct jnumber *out)
+/* A number's text in parts: w * 10^exponent, if n_digits <= 19. */
+struct parts {
+	uint64_t w;
+	int64_t exponent;
+	int n_digits;
+	bool negative, plain; /* plain: no fraction and no exponent */
+};
+
+static inline enum jt scan_exponent(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, struct parts *out)
+{
+	bool minus = false;
+	int64_t e = 0;
+
+	if (p < end && (*p == '+' || *p == '-'))
+		minus = *p++ == '-';
+	if (p == end)
+		return JT_MORE;
+	if (!is_digit(*p))
+		return JT_BAD;
+	for (; p < end && is_digit(*p); p++)
+		if (e < 100000)
+			e = e * 10 + (*p - '0');
+	out->exponent += minus ? -e : e;
+	*next = p;
+	return JT_OK;
+}
+
+static inline enum jt scan_number(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, struct parts *out)
 {
 	const unsigned char *start = p, *from;
-	bool negative = false, plain = true;
-	uint64_t w = 0;
-	int64_t exponent = 0;
-	int n = 0;
 
+	*out = (struct parts){.plain = true};
 	if (p < end && *p == '-') {
-		negative = true;
+		out->negative = true;
 		p++;
 	}
 	if (p == end)
@@ -269,47 +273,81 @@ enum jt jt_number(const unsigned char *p, const unsigned char *end,
 		if (p < end && is_digit(*p))
 			return JT_BAD;
 	} else {
-		p = digits(p, end, &w, &n);
+		p = digits(p, end, &out->w, &out->n_digits);
 	}
 	if (p < end && *p == '.') {
-		plain = false;
+		out->plain = false;
 		from = ++p;
-		p = digits(p, end, &w, &n);
+		p = digits(p, end, &out->w, &out->n_digits);
 		if (p == from)
 			return p == end ? JT_MORE : JT_BAD;
-		exponent = from - p;
+		out->exponent = from - p;
 	}
 	if (p < end && (*p == 'e' || *p == 'E')) {
-		bool minus = false;
-		int64_t e = 0;
+		enum jt got = scan_exponent(p + 1, end, &p, out);
 
-		plain = false;
-		p++;
-		if (p < end && (*p == '+' || *p == '-'))
-			minus = *p++ == '-';
-		if (p == end)
-			return JT_MORE;
-		if (!is_digit(*p))
-			return JT_BAD;
-		for (; p < end && is_digit(*p); p++)
-			if (e < 100000)
-				e = e * 10 + (*p - '0');
-		exponent += minus ? -e : e;
+		out->plain = false;
+		if (got != JT_OK)
+			return got;
 	}
 	if (p - start > NUMBER_MAX)
 		return JT_BAD;
-	if (p == end)
-		return JT_MORE;
 	*next = p;
+	return p == end ? JT_MORE : JT_OK;
+}
+
+/* False, and an infinity, beyond the range. */
+static inline bool value_of_number(const unsigned char *p, const unsigned char *end,
+	const struct parts *n, double *out)
+{
+	static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+		1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
+		1e22};
+	int64_t exponent = n->exponent;
+	double v;
+
+	if (n->n_digits > 19)
+		return number_by_library(p, end, out);
+	if (n->w == 0) {
+		v = 0;
+	} else if (n->w <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22) {
+		v = exponent < 0 ? (double)n->w / tens[-exponent]
+				 : (double)n->w * tens[exponent];
+	} else if (exponent < POWER_MIN || exponent > POWER_MAX ||
+		   !jt_scale(n->w, (int)exponent, &v)) {
+		return number_by_library(p, end, out);
+	}
+	*out = n->negative ? -v : v;
+	return true;
+}
+
+enum jt jt_number(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, struct jnumber *out)
+{
+	struct parts n;
+	enum jt got = scan_number(p, end, next, &n);
+
+	if (got != JT_OK)
+		return got;
 	out->is_integer = false;
-	if (plain) {
-		if (n > 19 || w > (uint64_t)INT64_MAX + negative)
+	if (n.plain) {
+		if (n.n_digits > 19 || n.w > (uint64_t)INT64_MAX + n.negative)
 			return JT_BAD;
 		out->is_integer = true;
-		out->integer = (int64_t)(negative ? 0 - w : w);
+		out->integer = (int64_t)(n.negative ? 0 - n.w : n.w);
 	}
-	return value_of_number(start, p, w, n, exponent, negative, &out->value) ? JT_OK
-										: JT_BAD;
+	return value_of_number(p, *next, &n, &out->value) ? JT_OK : JT_BAD;
+}
+
+enum jt jt_real(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, double *out)
+{
+	struct parts n;
+	enum jt got = scan_number(p, end, next, &n);
+
+	if (got == JT_OK)
+		value_of_number(p, *next, &n, out);
+	return got;
 }
 
 static const unsigned char *skip_digits(

@@ -6,10 +6,10 @@
 
 /* What may stand next in the document. */
 enum want {
-	WANT_VALUE,        /* at the root, behind a colon, behind '[' and ',' */
+	WANT_VALUE,	   /* at the root, behind a colon, behind '[' and ',' */
 	WANT_VALUE_OR_END, /* behind '[' */
 	WANT_KEY_OR_END,   /* behind '{' */
-	WANT_KEY,          /* behind ',' in an object */
+	WANT_KEY,	   /* behind ',' in an object */
 	WANT_COLON,
 	WANT_COMMA_OR_END,
 	WANT_NOTHING /* the root value has ended */
@@ -33,20 +33,36 @@ void jscan_reset(struct jscan *s)
 {
 	struct buf carry = s->carry, scratch = s->scratch;
 
-	*s = (struct jscan){.max_depth = s->max_depth, .skip_depth = -1};
+	*s = (struct jscan){
+		.max_depth = s->max_depth, .skip_depth = -1, .any_size = s->any_size};
 	buf_clear(&carry);
 	buf_clear(&scratch);
 	s->carry = carry;
 	s->scratch = scratch;
 }
 
-static enum jscan_event fail(struct jscan *s, const char *why)
+static enum jscan_event fail_as(
+	struct jscan *s, enum jscan_fault fault, const char *why)
 {
 	if (!s->failed) {
 		s->failed = true;
+		s->fault = fault;
 		s->error = why;
 	}
 	return JSCAN_ERROR;
+}
+
+/* What stood in the window when the end came was the beginning of something
+ * well-formed, or it had been refused before: what is wrong then is the end. */
+static enum jscan_event fail(struct jscan *s, const char *why)
+{
+	return fail_as(s, s->ended ? JSCAN_CUT : JSCAN_NOT_JSON,
+		s->ended ? "the document ends early" : why);
+}
+
+static enum jscan_event fail_long(struct jscan *s, const char *why)
+{
+	return fail_as(s, JSCAN_TOO_LONG, why);
 }
 
 void jscan_feed(struct jscan *s, const void *bytes, size_t len)
@@ -58,7 +74,7 @@ void jscan_feed(struct jscan *s, const void *bytes, size_t len)
 	} else {
 		buf_add(&s->carry, bytes, len);
 		if (s->carry.over) {
-			fail(s, "a value is too long");
+			fail_long(s, "a value is too long");
 			return;
 		}
 		s->start = s->p = s->carry.data;
@@ -103,7 +119,7 @@ static enum jscan_event want_more(struct jscan *s)
 	} else if (left > 0) {
 		buf_add(&s->carry, s->p, left);
 		if (s->carry.over)
-			return fail(s, "a value is too long");
+			return fail_long(s, "a value is too long");
 	}
 	/* A null pointer must not even have 0 added to it. */
 	s->start = s->p = left ? s->carry.data : (const unsigned char *)"";
@@ -163,8 +179,8 @@ static enum jscan_event string_ended(struct jscan *s)
 }
 
 /* Adds checked string text to where the string goes. */
-static bool deliver(struct jscan *s, const unsigned char *from,
-	const unsigned char *to, bool escaped)
+static bool deliver(struct jscan *s, const unsigned char *from, const unsigned char *to,
+	bool escaped)
 {
 	struct buf *out = s->sink ? s->sink : &s->scratch;
 
@@ -198,7 +214,7 @@ static enum jscan_event string_goes_on(struct jscan *s)
 		return string_ended(s);
 	}
 	if (!deliver(s, from, stop, escaped))
-		return fail(s, "a string is too long");
+		return fail_long(s, "a string is too long");
 	s->begun_string = true;
 	if (!closed)
 		return want_more(s);
@@ -222,8 +238,8 @@ static enum jscan_event string_begins(struct jscan *s, bool is_key)
 	return string_goes_on(s);
 }
 
-static enum jscan_event literal(struct jscan *s, const char *word, size_t len,
-	enum jscan_event event)
+static enum jscan_event literal(
+	struct jscan *s, const char *word, size_t len, enum jscan_event event)
 {
 	size_t have = (size_t)(s->end - s->p);
 
@@ -237,12 +253,25 @@ static enum jscan_event literal(struct jscan *s, const char *word, size_t len,
 	return event;
 }
 
+static enum jt read_number(struct jscan *s, const unsigned char **next)
+{
+	enum jt got;
+
+	if (s->skip_depth >= 0)
+		return jt_number_skip(s->p, s->end, next);
+	got = jt_number(s->p, s->end, next, &s->number);
+	if (got == JT_BAD && s->any_size) {
+		s->number.is_integer = false;
+		got = jt_real(s->p, s->end, next, &s->number.value);
+	}
+	return got;
+}
+
 static enum jscan_event number(struct jscan *s)
 {
 	const unsigned char *next;
 
-	switch (s->skip_depth >= 0 ? jt_number_skip(s->p, s->end, &next)
-				   : jt_number(s->p, s->end, &next, &s->number)) {
+	switch (read_number(s, &next)) {
 	case JT_OK:
 		s->p = next;
 		s->sink = NULL;
@@ -382,7 +411,7 @@ enum jscan_event jscan_next(struct jscan *s)
 			continue;
 		capture_up_to_here(s);
 		if (s->capture && s->capture->over)
-			return fail(s, "a value is too long");
+			return fail_long(s, "a value is too long");
 		s->capture = NULL;
 		s->capture_found = false;
 		s->skip_depth = -1;

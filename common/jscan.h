@@ -40,22 +40,35 @@ enum jscan_event {
 	JSCAN_SKIPPED /* a skipped or captured value has ended */
 };
 
+/* What kind of error JSCAN_ERROR is. */
+enum jscan_fault {
+	JSCAN_NOT_JSON, /* bad syntax or bad UTF-8, or nested too deep */
+	JSCAN_TOO_LONG, /* a piece is over its cap */
+	JSCAN_CUT	/* all was well up to where the document ended */
+};
+
 struct jscan {
 	/* What the last event carries. */
-	struct bytes text;     /* KEY; STRING without sink, cut at JSCAN_TEXT_MAX */
+	struct bytes text; /* KEY; STRING without sink, cut at JSCAN_TEXT_MAX */
 	bool text_cut;
 	struct jnumber number; /* NUMBER */
 	const char *error;     /* ERROR: a constant text */
-	int depth;             /* open objects and arrays */
+	enum jscan_fault fault;
+	int depth; /* open objects and arrays */
 
 	/* Set after JSCAN_KEY (or JSCAN_ARRAY, or a value in one): a string that
 	 * comes next goes there. Not to be touched after JSCAN_MORE. */
 	struct buf *sink;
 
+	/* Set after jscan_init, kept by jscan_reset: a number beyond int64 or
+	 * double is no error then, but comes with is_integer false and the
+	 * nearest value, which may be an infinity. */
+	bool any_size;
+
 	/* The rest is the scanner's own. */
 	const unsigned char *p, *end, *start; /* the window */
-	uint64_t consumed;                    /* bytes before `start` */
-	struct buf carry;                     /* held back between feeds */
+	uint64_t consumed;		      /* bytes before `start` */
+	struct buf carry;		      /* held back between feeds */
 	struct buf scratch;
 	struct buf *capture;
 	const unsigned char *captured_to;

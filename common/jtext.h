@@ -21,13 +21,13 @@
 enum jt { JT_OK, JT_MORE, JT_BAD };
 
 struct jnumber {
-	double value;      /* correctly rounded */
-	int64_t integer;   /* valid if is_integer */
-	bool is_integer;   /* no fraction, no exponent, fits int64_t */
+	double value;	 /* correctly rounded */
+	int64_t integer; /* valid if is_integer */
+	bool is_integer; /* no fraction, no exponent, fits int64_t */
 };
 
-static inline const unsigned char *jt_space(const unsigned char *p,
-	const unsigned char *end)
+static inline const unsigned char *jt_space(
+	const unsigned char *p, const unsigned char *end)
 {
 	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
 		p++;
@@ -52,6 +52,11 @@ void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf 
  * more digits may follow. 1e400 and integers beyond int64_t are bad. */
 enum jt jt_number(const unsigned char *p, const unsigned char *end,
 	const unsigned char **next, struct jnumber *out);
+
+/* As jt_number for a measured value: one beyond the range of double is an
+ * infinity, and integers may have any size. */
+enum jt jt_real(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, double *out);
 
 /* As jt_number for a number that is thrown away: its form is checked, its size
  * is not, since nobody is going to compute with it. */

@@ -344,6 +344,93 @@ static void jscan__skips_numbers_that_no_type_of_ours_holds(void **state)
 	buf_release(&out);
 }
 
+static void jt_real__is_an_infinity_beyond_the_range(void **state)
+{
+	static const struct {
+		const char *text;
+		double want;
+	} cases[] = {{"0.5,", 0.5}, {"-0.1,", -0.1}, {"1e400,", HUGE_VAL},
+		{"-1e999,", -HUGE_VAL}, {"1e-400,", 0}, {"-9999.0,", -9999},
+		{"9223372036854775808,", 9223372036854775808.0},
+		{"-340282346638528859811704183484516925440,", -0x1.fffffep+127},
+		{"-3.4028234663852886e+38,", -0x1.fffffep+127}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const unsigned char *p = (const unsigned char *)cases[i].text, *next;
+		size_t len = strlen(cases[i].text);
+		double got;
+
+		assert_int_equal(jt_real(p, p + len, &next, &got), JT_OK);
+		assert_true(got == cases[i].want);
+		assert_ptr_equal(next, p + len - 1);
+		for (size_t n = 0; n < len; n++)
+			assert_int_equal(jt_real(p, p + n, &next, &got), JT_MORE);
+	}
+}
+
+static void jscan__reports_numbers_of_any_size_when_told_so(void **state)
+{
+	static const char text[] = "[1e400,18446744073709551616,7,-0]";
+	struct jscan s;
+
+	(void)state;
+	jscan_init(&s, 8, 100);
+	s.any_size = true;
+	for (int round = 0; round < 2; round++) {
+		jscan_feed(&s, text, strlen(text));
+		assert_int_equal(jscan_next(&s), JSCAN_ARRAY);
+		assert_int_equal(jscan_next(&s), JSCAN_NUMBER);
+		assert_false(s.number.is_integer);
+		assert_true(isinf(s.number.value));
+		assert_int_equal(jscan_next(&s), JSCAN_NUMBER);
+		assert_false(s.number.is_integer);
+		assert_true(s.number.value == 18446744073709551616.0);
+		assert_int_equal(jscan_next(&s), JSCAN_NUMBER);
+		assert_true(s.number.is_integer);
+		jscan_reset(&s);
+	}
+	jscan_release(&s);
+}
+
+static enum jscan_fault fault_of(const char *text, size_t hold_max)
+{
+	struct jscan s;
+	enum jscan_fault fault;
+	enum jscan_event event;
+
+	jscan_init(&s, 8, hold_max);
+	jscan_feed(&s, text, strlen(text));
+	while ((event = jscan_next(&s)) != JSCAN_MORE && event != JSCAN_ERROR)
+		;
+	if (event == JSCAN_MORE) {
+		jscan_end(&s);
+		while ((event = jscan_next(&s)) != JSCAN_DONE && event != JSCAN_ERROR)
+			;
+	}
+	assert_int_equal(event, JSCAN_ERROR);
+	fault = s.fault;
+	jscan_release(&s);
+	return fault;
+}
+
+static void jscan__tells_a_cut_document_from_a_bad_one(void **state)
+{
+	static const char whole[] = "{\"a\":[1.5e3,true,\"\\u00e9\\n\xe2\x82\xac\",null]}";
+	char cut[sizeof(whole)];
+
+	(void)state;
+	for (size_t len = 0; len < strlen(whole); len++) {
+		memcpy(cut, whole, len);
+		cut[len] = '\0';
+		assert_int_equal(fault_of(cut, 100), JSCAN_CUT);
+	}
+	assert_int_equal(fault_of("<html>", 100), JSCAN_NOT_JSON);
+	assert_int_equal(fault_of("{}{", 100), JSCAN_NOT_JSON);
+	assert_int_equal(fault_of("\xef\xbb\xbf{}", 100), JSCAN_NOT_JSON);
+	assert_int_equal(fault_of("[1234567890", 4), JSCAN_TOO_LONG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +441,9 @@ int main(void)
 		cmocka_unit_test(jt_skip__finds_the_end_or_asks_for_more),
 		cmocka_unit_test(jt_number_skip__checks_the_form_but_not_the_size),
 		cmocka_unit_test(jscan__skips_numbers_that_no_type_of_ours_holds),
+		cmocka_unit_test(jt_real__is_an_infinity_beyond_the_range),
+		cmocka_unit_test(jscan__reports_numbers_of_any_size_when_told_so),
+		cmocka_unit_test(jscan__tells_a_cut_document_from_a_bad_one),
 	};
 
 	return cmocka_run_group_tests_name("jscan", tests, NULL, NULL);
