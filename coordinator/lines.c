@@ -97,6 +97,11 @@ struct hash128 lines_digest(struct lines *l)
 	return digest_now(l);
 }
 
+uint64_t lines_text_size(const struct lines *l)
+{
+	return l->base + l->from;
+}
+
 void lines_mark(struct lines *l, uint64_t bytes)
 {
 	l->mark = bytes;

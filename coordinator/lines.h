@@ -48,6 +48,8 @@ enum err_code lines_next(
 
 /* The digest of the text from its start to the end of the last line read. */
 struct hash128 lines_digest(struct lines *l);
+/* Bytes of the text to there. */
+uint64_t lines_text_size(const struct lines *l);
 /* Asks, before the first line, for the digest of the first `bytes` bytes too;
  * lines_marked_digest gives it once they have been read, false before. */
 void lines_mark(struct lines *l, uint64_t bytes);

@@ -96,6 +96,7 @@ void row_init(struct row *row)
 {
 	memset(row, 0, sizeof(*row));
 	jscan_init(&row->scan, LIMIT_JSON_DEPTH, HOLD_MAX);
+	row->scan.any_size = true; /* nothing here computes with a number */
 	buf_init(&row->id, LIMIT_PROMPT_ID);
 	row->n_seen = 64;
 	row->seen = mem_zalloc(row->n_seen, sizeof(*row->seen));
@@ -287,16 +288,9 @@ enum reject_reason row_read(
 	return REJECT_BAD_JSON;
 }
 
-const struct row_column *row_get(const struct row *row, int slot)
-{
-	static const struct row_column absent = {.slot = ROW_NO_SLOT};
+const struct row_column row_absent = {.slot = ROW_NO_SLOT};
 
-	if (slot < 0 || row->at[slot] < 0)
-		return &absent;
-	return &row->column[row->at[slot]];
-}
-
-bool row_is_empty(const struct row_column *column)
+bool row_holds_nothing(const struct row_column *column)
 {
 	const unsigned char *p;
 

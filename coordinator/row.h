@@ -120,9 +120,18 @@ enum reject_reason row_read(
 	struct row *row, const struct row_names *names, const void *line, size_t len);
 
 /* The column of a slot, or one of type ROW_IS_ABSENT. */
-const struct row_column *row_get(const struct row *row, int slot);
+extern const struct row_column row_absent;
+static inline const struct row_column *row_get(const struct row *row, int slot)
+{
+	return slot < 0 || row->at[slot] < 0 ? &row_absent
+					     : &row->column[row->at[slot]];
+}
 
 /* True for absent, null, "", [] and {}: what tools write for "nothing". */
-bool row_is_empty(const struct row_column *column);
+bool row_holds_nothing(const struct row_column *column);
+static inline bool row_is_empty(const struct row_column *column)
+{
+	return column->type <= ROW_IS_NULL || row_holds_nothing(column);
+}
 
 #endif

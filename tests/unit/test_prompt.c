@@ -154,6 +154,9 @@ static void prompt__makes_a_trailing_answer_the_reference(void **state)
 	static const struct expect list[] = {
 		{"{\"messages\":[" USER("q") "," ANSWER("a\\n") "]}", "[" USER("q") "]",
 			"a\n", "(none)"},
+		/* `output` is a reference only beside other shapes. */
+		{"{\"messages\":[" USER("q") "," ANSWER("a") "],\"output\":\"b\"}",
+			"[" USER("q") "]", "a", "{\"output\":\"b\"}"},
 		/* An explicit reference wins; then the answer must not be lost. */
 		{"{\"messages\":[" USER("q") "," ANSWER("a") "],\"answer\":\"b\"}",
 			"[" USER("q") "]", "b",
