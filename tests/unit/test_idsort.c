@@ -90,6 +90,33 @@ static void idsort__sorts_what_fits_and_what_does_not(void **state)
 	check_sort(30000, 5000, false);
 }
 
+/* One id on most lines: the order must come from the later bytes. */
+static void idsort__sorts_many_equal_hashes(void **state)
+{
+	struct chance c = {5};
+	struct id_record want[3000], got;
+	bool found;
+
+	(void)state;
+	for (size_t cap = 700; cap <= 4000; cap += 3300) {
+		struct idsort *s = idsort_new(folder.path, cap * sizeof(*want));
+
+		for (size_t i = 0; i < 3000; i++) {
+			want[i] = (struct id_record){
+				{.low = chance_below(&c, 3) << 40, .high = 7},
+				chance_next(&c) >> chance_below(&c, 60)};
+			OK(idsort_add(s, want[i].hash, want[i].number, &err));
+		}
+		OK(idsort_finish(s, &err));
+		qsort(want, 3000, sizeof(*want), by_record);
+		for (size_t i = 0; i < 3000; i++) {
+			OK(idsort_next(s, &got, &found, &err));
+			assert_memory_equal(&got, &want[i], sizeof(got));
+		}
+		idsort_free(s);
+	}
+}
+
 static void idsort__orders_as_the_bytes_do(void **state)
 {
 	struct id_record a = {{.low = 2, .high = 1}, 5}, b = {{.low = 1, .high = 2}, 4};
@@ -266,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idsort__sorts_what_fits_and_what_does_not),
+		cmocka_unit_test(idsort__sorts_many_equal_hashes),
 		cmocka_unit_test(idsort__orders_as_the_bytes_do),
 		cmocka_unit_test(idsort__fails_when_it_cannot_write),
 		cmocka_unit_test(ids__are_found_again),
