@@ -194,6 +194,12 @@ enum err_code file_lock(const char *path, off_t byte, int *fd, pid_t *owner,
 	return ERR_NONE;
 }
 
+void file_unlock(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 enum err_code file_check_local(const char *dir, struct err *err)
 {
 	static const struct {

@@ -43,6 +43,8 @@ char *file_beside(const char *base, const char *path);
 enum err_code file_lock(const char *path, off_t byte, int *fd, pid_t *owner,
 	struct err *err) MUST_CHECK;
 
+void file_unlock(int fd);
+
 /* Refuses network file systems, on which LMDB and SQLite lose data. */
 enum err_code file_check_local(const char *dir, struct err *err) MUST_CHECK;
 

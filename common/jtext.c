@@ -6,26 +6,12 @@
 #include "common/bytes.h"
 #include "common/text.h"
 
-#define EACH(b) (0x0101010101010101u * (uint64_t)(b))
-
-/* A set top bit for each byte of w that ends a run of plain text: a quote, a
- * backslash, a control character or a byte above ASCII. Only the lowest set
- * bit is exact, which is the one that is used. */
-static inline uint64_t special_bytes(uint64_t w)
-{
-	uint64_t quote = w ^ EACH('"'), slash = w ^ EACH('\\');
-
-	return (w | (w - EACH(0x20)) | ((quote - EACH(1)) & ~quote) |
-		       ((slash - EACH(1)) & ~slash)) &
-	       EACH(0x80);
-}
-
 /* The first byte of [p, end) that is not plain text, or end. */
-static inline const unsigned char *plain_end(const unsigned char *p,
-	const unsigned char *end)
+static inline const unsigned char *plain_end(
+	const unsigned char *p, const unsigned char *end)
 {
 	while (end - p >= 8) {
-		uint64_t stop = special_bytes(get_u64(p));
+		uint64_t stop = jt_special(get_u64(p));
 
 		if (stop)
 			return p + (__builtin_ctzll(stop) >> 3);
@@ -206,8 +192,8 @@ void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf 
 	}
 }
 
-static enum jt skip_literal(const unsigned char *p, const unsigned char *end,
-	const unsigned char **next)
+static enum jt skip_literal(
+	const unsigned char *p, const unsigned char *end, const unsigned char **next)
 {
 	const char *word = *p == 't' ? "true" : *p == 'f' ? "false" : "null";
 	size_t len = strlen(word), have = (size_t)(end - p);

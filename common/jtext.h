@@ -34,6 +34,19 @@ static inline const unsigned char *jt_space(
 	return p;
 }
 
+/* A set top bit for each byte of w, eight bytes of a string, that ends a run of
+ * plain text: a quote, a backslash, a control character or a byte above ASCII.
+ * Only the lowest set bit is exact. */
+static inline uint64_t jt_special(uint64_t w)
+{
+	const uint64_t each = 0x0101010101010101u;
+	uint64_t quote = w ^ each * '"', slash = w ^ each * '\\';
+
+	return (w | (w - each * 0x20) | ((quote - each) & ~quote) |
+		       ((slash - each) & ~slash)) &
+	       each * 0x80;
+}
+
 /* From behind the opening quote to the closing one, which *close points at
  * then. *escaped tells whether a backslash was seen. */
 enum jt jt_string(const unsigned char *p, const unsigned char *end,

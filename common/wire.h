@@ -189,6 +189,11 @@ struct wire_shard_totals {
 	uint16_t committed[64];
 };
 
+struct wire_have {
+	uint64_t tag; /* comes back in the answer */
+	struct wire_key_list keys;
+};
+
 struct wire_totals {
 	uint64_t commit;
 	bool more, paused;
@@ -309,7 +314,7 @@ struct wire {
 		struct wire_register reg;
 		struct wire_adopt adopt;
 		struct wire_totals totals;
-		struct wire_key_list have, has;
+		struct wire_have have, has;
 		struct wire_open open;
 		struct wire_opened opened;
 		struct wire_put put;

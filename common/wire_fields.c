@@ -299,6 +299,12 @@ static void shard_totals(struct fields *f, struct wire_shard_totals *t)
 		u16(f, &t->committed[i]);
 }
 
+static void have(struct fields *f, struct wire_have *m)
+{
+	u64(f, &m->tag);
+	keys(f, &m->keys);
+}
+
 static void totals(struct fields *f, struct wire_totals *m)
 {
 	u64(f, &m->commit);
@@ -435,10 +441,10 @@ bool wire_fields(struct fields *f, struct wire *w)
 		totals(f, &w->totals);
 		return true;
 	case WIRE_HAVE:
-		keys(f, &w->have);
+		have(f, &w->have);
 		return true;
 	case WIRE_HAS:
-		keys(f, &w->has);
+		have(f, &w->has);
 		return true;
 	case WIRE_OPEN:
 		open_lease(f, &w->open);

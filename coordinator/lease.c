@@ -274,28 +274,41 @@ static void remove_lease(struct lease_table *t, struct lease *lease)
 		(t->n_leases - (size_t)(lease - t->lease)) * sizeof(*lease));
 }
 
-void lease_prompt_ended(struct lease_table *t, uint64_t shard, uint8_t line)
+uint64_t lease_prompt_ended(struct lease_table *t, uint64_t shard, uint8_t line)
 {
 	struct lease_shard *s = lease_find_shard(t, shard);
 	uint64_t bit = (uint64_t)1 << line;
 
 	if (!s || !(s->open & bit))
-		return;
+		return 0;
 	s->open &= ~bit;
 	s->suspect &= ~bit;
 	if (!(s->leased & bit))
-		return;
-	s->leased &= ~bit;
+		return 0;
 	for (size_t i = 0; i < t->n_leases; i++) {
 		struct lease *lease = &t->lease[i];
+		uint64_t epoch = lease->epoch;
 
-		if (lease->shard != shard || !(lease->prompts & bit))
-			continue;
-		lease->prompts &= ~bit;
-		if (!lease->prompts)
-			remove_lease(t, lease);
-		return;
+		if (lease->shard == shard && (lease->prompts & bit))
+			return lease_give_back(t, shard, epoch, bit) ? epoch : 0;
 	}
+	return 0;
+}
+
+bool lease_give_back(struct lease_table *t, uint64_t shard, uint64_t epoch,
+	uint64_t prompts)
+{
+	struct lease *lease = lease_find(t, shard, epoch);
+	struct lease_shard *s = lease_find_shard(t, shard);
+
+	if (!lease || !s)
+		return false;
+	s->leased &= ~(lease->prompts & prompts);
+	lease->prompts &= ~prompts;
+	if (lease->prompts)
+		return false;
+	remove_lease(t, lease);
+	return true;
 }
 
 void lease_release(struct lease_table *t, uint64_t shard, uint64_t epoch)

@@ -97,11 +97,16 @@ unsigned lease_n_prompts_of(const struct lease_table *t, uint32_t worker);
 bool lease_renew(struct lease_table *t, uint64_t shard, uint64_t epoch, uint32_t worker,
 	int64_t now_ms);
 
-/* A prompt has ended; leases that are empty then are removed. */
-void lease_prompt_ended(struct lease_table *t, uint64_t shard, uint8_t line);
+/* A prompt has ended. If a lease is empty then, it is removed, and its epoch
+ * returned; else 0. */
+uint64_t lease_prompt_ended(struct lease_table *t, uint64_t shard, uint8_t line);
 
-/* Ends a lease; its prompts are free again. For DONE with what is left, for
- * grants that never arrived, for expiry. */
+/* A worker gives prompts of a lease back: they are free again. True if the
+ * lease is empty then, and removed. */
+bool lease_give_back(struct lease_table *t, uint64_t shard, uint64_t epoch,
+	uint64_t prompts);
+
+/* Ends a lease; its prompts are free again. */
 void lease_release(struct lease_table *t, uint64_t shard, uint64_t epoch);
 
 /* The first lease that has run out, or whose worker does not seem to know it

@@ -96,6 +96,8 @@ static enum err_code open_databases(struct env *env, struct err *err)
 	if (rc != MDB_SUCCESS)
 		return lmdb_error(err, rc, "cannot open the dataset");
 	for (int i = 0; i < DB_N && rc == MDB_SUCCESS; i++) {
+		if (env->mode == ENV_SNAPSHOT && (i == DB_SHARD || i == DB_RAW))
+			continue;
 		rc = mdb_dbi_open(txn, db_names[i], write ? MDB_CREATE : 0, &env->dbi[i]);
 		env->has_dbi[i] = rc == MDB_SUCCESS;
 		/* Snapshots lack some; a reader takes them as empty. */
@@ -121,14 +123,15 @@ enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
 
 	free(path);
 	*out = NULL;
-	if (!there && mode != ENV_CREATE)
+	if (!there && mode != ENV_CREATE && mode != ENV_SNAPSHOT)
 		return err_set(err, ERR_NOT_FOUND, "there is no dataset in '%s'", dir);
 	if (mode == ENV_CREATE) {
 		code = file_make_dir(dir, 0750, err);
 		if (code != ERR_NONE)
 			return code;
 	}
-	if (mode != ENV_READ && file_check_local(dir, err) != ERR_NONE)
+	if ((mode == ENV_WRITE || mode == ENV_CREATE) &&
+		file_check_local(dir, err) != ERR_NONE)
 		return err->code;
 	env = mem_zalloc(1, sizeof(*env));
 	env->mode = mode;
@@ -140,6 +143,8 @@ enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
 		rc = mdb_env_set_mapsize(env->mdb, FIRST_MAP);
 	if (mode == ENV_READ)
 		flags |= MDB_RDONLY;
+	if (mode == ENV_SNAPSHOT)
+		flags |= MDB_NOLOCK | MDB_NOSYNC;
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_open(env->mdb, dir, flags, 0640);
 	code = lmdb_error(err, rc, "cannot open the dataset");
@@ -151,7 +156,7 @@ enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
 		env_close(env);
 		return code;
 	}
-	if (mode != ENV_READ)
+	if (mode == ENV_WRITE || mode == ENV_CREATE)
 		env_clear_stale_readers(env);
 	*out = env;
 	return ERR_NONE;
@@ -222,6 +227,11 @@ enum err_code env_commit(struct env_txn *txn, struct err *err)
 	txn->env->open_txns--;
 	free(txn);
 	return lmdb_error(err, rc, "cannot commit");
+}
+
+enum err_code env_sync(struct env *env, struct err *err)
+{
+	return lmdb_error(err, mdb_env_sync(env->mdb, 1), "cannot sync the dataset");
 }
 
 void env_abort(struct env_txn *txn)

@@ -47,6 +47,9 @@ enum env_mode {
 	ENV_READ,   /* a reader beside a writer; ERR_NOT_FOUND if there is none */
 	ENV_WRITE,  /* the writer of an existing dataset */
 	ENV_CREATE, /* as ENV_WRITE, made if it is not there */
+	/* A new one in a folder that nobody else sees yet: without the databases
+	 * that snapshots lack, without locks, and durable only by env_sync. */
+	ENV_SNAPSHOT,
 };
 
 /* `dir` is the dataset's folder. */
@@ -64,6 +67,8 @@ enum err_code env_renew(struct env_txn *txn, struct err *err) MUST_CHECK;
 /* Synced to disk when it returns ERR_NONE. Frees txn in every case. */
 enum err_code env_commit(struct env_txn *txn, struct err *err) MUST_CHECK;
 void env_abort(struct env_txn *txn);
+/* Makes all that was committed durable; only needed after ENV_SNAPSHOT. */
+enum err_code env_sync(struct env *env, struct err *err) MUST_CHECK;
 
 enum env_put_flags {
 	ENV_PUT = 0,

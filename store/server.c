@@ -245,7 +245,7 @@ enum err_code server_run(const struct server_options *options, struct err *err)
 	if (code == ERR_NONE)
 		log_info("store", "serving", "listen=%s samples=%" PRIu64,
 			log_quote(link_address(s.workers)).text, s.d->state.last_sequence);
-	while (code == ERR_NONE && !s.lost && signals_stops() == 0)
+	while (code == ERR_NONE && !s.lost && !s.told_to_end && signals_stops() == 0)
 		round_once(&s);
 	if (s.lost) {
 		*err = s.fatal;

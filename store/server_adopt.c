@@ -186,26 +186,25 @@ static void be_adopted(struct server *s, const struct wire_adopt *m)
 	server_ok(s, catch_up(s, m->since, &err), &err);
 }
 
-static void say_has(struct server *s, const struct wire_key_list *asked)
+static void say_has(struct server *s, const struct wire_have *asked)
 {
-	struct wire w = {.type = WIRE_HAS};
-	struct wire_key *there = mem_zalloc(asked->n, sizeof(*there));
+	struct wire w = {.type = WIRE_HAS, .has = {.tag = asked->tag}};
+	struct wire_key *there = mem_zalloc(asked->keys.n, sizeof(*there));
 	struct err err = {0};
 
-	if (!server_ok(s, dataset_begin_view(s->d, &err), &err))
-		goto out;
-	for (uint32_t i = 0; i < asked->n; i++) {
-		struct sample_key key = {asked->at[i].prompt, asked->at[i].sample,
-			asked->at[i].revision, 0};
-		struct key_entry entry;
+	w.has.keys.at = there;
+	if (server_ok(s, dataset_begin_view(s->d, &err), &err)) {
+		for (uint32_t i = 0; i < asked->keys.n; i++) {
+			const struct wire_key *k = &asked->keys.at[i];
+			struct sample_key key = {k->prompt, k->sample, k->revision, 0};
+			struct key_entry entry;
 
-		if (dataset_find(s->d, &key, &entry, NULL) == ERR_NONE)
-			there[w.has.n++] = asked->at[i];
+			if (dataset_find(s->d, &key, &entry, NULL) == ERR_NONE)
+				there[w.has.keys.n++] = *k;
+		}
+		dataset_end_view(s->d);
+		tell_coordinator(s, &w);
 	}
-	dataset_end_view(s->d);
-	w.has.at = there;
-	tell_coordinator(s, &w);
-out:
 	free(there);
 }
 
@@ -231,6 +230,10 @@ void server_hear_coordinator(struct server *s, struct bytes frame)
 		break;
 	case WIRE_HAVE:
 		say_has(s, &w.have);
+		break;
+	case WIRE_BYE:
+		log_info("store", "the run has ended", "");
+		s->told_to_end = true;
 		break;
 	case WIRE_REFUSED:
 		err_set(&err, ERR_REFUSED, "the coordinator refuses this store: %.*s",

@@ -34,6 +34,7 @@ struct server {
 	struct link *workers, *coordinator;
 	unsigned char run[RUN_ID_SIZE];
 	bool has_run, adopted, paused;
+	bool told_to_end; /* by the coordinator */
 	uint64_t boot;
 
 	struct answer *answers;

@@ -44,7 +44,7 @@ static size_t examples(struct wire out[16])
 		.failed = {1, 2, 3, 4, {5, 6, 7}, 8, 9, 10, 11, 12, -13}};
 	out[n++] = (struct wire){.type = WIRE_TOTALS,
 		.totals = {5, true, false, 99, 1, &totals, {1, &key}}};
-	out[n++] = (struct wire){.type = WIRE_HAVE, .have = {1, &key}};
+	out[n++] = (struct wire){.type = WIRE_HAVE, .have = {5, {1, &key}}};
 	out[n++] = (struct wire){.type = WIRE_OPEN,
 		.open = {1, 2, 3, 4, 5, 6, 1, &open_prompt}};
 	out[n++] = (struct wire){.type = WIRE_OPENED,
