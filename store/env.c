@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "common/limits.h"
@@ -111,48 +113,98 @@ static enum err_code open_databases(struct env *env, struct err *err)
 	return lmdb_error(err, rc, "cannot open the dataset's databases");
 }
 
-enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
-	struct err *err)
+/* Whether a process has the environment in `dir` open. */
+static bool is_open_elsewhere(const char *dir)
 {
-	unsigned flags = MDB_NOTLS;
-	struct env *env;
-	char *path = file_join(dir, "data.mdb");
-	bool there = file_exists(path);
-	enum err_code code;
-	int rc;
+	/* LMDB keeps a shared lock on the first byte as long as it is open. */
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	char *path = file_join(dir, "lock.mdb");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool held = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 
+	if (fd >= 0)
+		close(fd);
 	free(path);
-	*out = NULL;
-	if (!there && mode != ENV_CREATE && mode != ENV_SNAPSHOT)
-		return err_set(err, ERR_NOT_FOUND, "there is no dataset in '%s'", dir);
-	if (mode == ENV_CREATE) {
-		code = file_make_dir(dir, 0750, err);
-		if (code != ERR_NONE)
-			return code;
-	}
-	if ((mode == ENV_WRITE || mode == ENV_CREATE) &&
-		file_check_local(dir, err) != ERR_NONE)
-		return err->code;
-	env = mem_zalloc(1, sizeof(*env));
-	env->mode = mode;
-	rc = mdb_env_create(&env->mdb);
+	return held;
+}
+
+static int open_mdb(struct env *env, const char *dir, unsigned flags, mode_t mode)
+{
+	int rc = mdb_env_create(&env->mdb);
+
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_set_maxdbs(env->mdb, DB_N);
 	/* An existing environment keeps its size if that is larger. */
-	if (rc == MDB_SUCCESS && mode != ENV_READ)
+	if (rc == MDB_SUCCESS && !(flags & MDB_RDONLY))
 		rc = mdb_env_set_mapsize(env->mdb, FIRST_MAP);
-	if (mode == ENV_READ)
-		flags |= MDB_RDONLY;
-	if (mode == ENV_SNAPSHOT)
-		flags |= MDB_NOLOCK | MDB_NOSYNC;
 	if (rc == MDB_SUCCESS)
-		rc = mdb_env_open(env->mdb, dir, flags, 0640);
-	code = lmdb_error(err, rc, "cannot open the dataset");
+		rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, mode);
+	if (rc != MDB_SUCCESS) {
+		mdb_env_close(env->mdb);
+		env->mdb = NULL;
+	}
+	return rc;
+}
+
+/* A reader registers in lock.mdb. If it may not, it reads without, which is
+ * right as long as nobody writes. */
+static enum err_code open_to_read(struct env *env, const char *dir, struct err *err)
+{
+	int rc = open_mdb(env, dir, MDB_RDONLY, 0640);
+
+	if (rc != EACCES && rc != EPERM && rc != EROFS)
+		return lmdb_error(err, rc, "cannot open the dataset");
+	if (is_open_elsewhere(dir))
+		return err_set(err, ERR_REFUSED,
+			"the dataset is in use, and this user may not write its lock.mdb, "
+			"where readers register; read it as the store's user, or read a "
+			"snapshot");
+	return lmdb_error(err, open_mdb(env, dir, MDB_RDONLY | MDB_NOLOCK, 0640),
+		"cannot open the dataset");
+}
+
+static enum err_code open_env(struct env *env, const char *dir, struct err *err)
+{
+	switch (env->mode) {
+	case ENV_READ:
+		return open_to_read(env, dir, err);
+	case ENV_SNAPSHOT:
+		return lmdb_error(err, open_mdb(env, dir, MDB_NOLOCK | MDB_NOSYNC, 0666),
+			"cannot make a snapshot");
+	default:
+		if (file_check_local(dir, err) != ERR_NONE)
+			return err->code;
+		return lmdb_error(err, open_mdb(env, dir, 0, 0640),
+			"cannot open the dataset");
+	}
+}
+
+enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
+	struct err *err)
+{
+	struct err ours;
+	struct env *env;
+	char *path = file_join(dir, "data.mdb");
+	bool there = file_exists(path);
+	enum err_code code = ERR_NONE;
+
+	free(path);
+	*out = NULL;
+	if (!err)
+		err = &ours;
+	if (!there && (mode == ENV_READ || mode == ENV_WRITE))
+		return err_set(err, ERR_NOT_FOUND, "there is no dataset in '%s'", dir);
+	if (mode == ENV_CREATE)
+		code = file_make_dir(dir, 0750, err);
+	if (code != ERR_NONE)
+		return code;
+	env = mem_zalloc(1, sizeof(*env));
+	env->mode = mode;
+	code = open_env(env, dir, err);
 	if (code == ERR_NONE)
 		code = open_databases(env, err);
 	if (code != ERR_NONE) {
-		if (err && err->msg[0])
-			err_prefix(err, "'%s'", dir);
+		err_prefix(err, "'%s'", dir);
 		env_close(env);
 		return code;
 	}

@@ -44,7 +44,9 @@ struct env_txn;
 struct env_cursor;
 
 enum env_mode {
-	ENV_READ,   /* a reader beside a writer; ERR_NOT_FOUND if there is none */
+	/* A reader beside a writer; ERR_NOT_FOUND if there is none. Where this user
+	 * may not register as a reader: ERR_REFUSED while somebody has it open. */
+	ENV_READ,
 	ENV_WRITE,  /* the writer of an existing dataset */
 	ENV_CREATE, /* as ENV_WRITE, made if it is not there */
 	/* A new one in a folder that nobody else sees yet: without the databases

@@ -33,8 +33,8 @@ const struct export_format *export_find(const char *name, struct err *err)
 	names[n] = NULL;
 	nearest = text_nearest(name, names);
 	if (nearest)
-		err_set(err, ERR_INVALID, "there is no format '%s' (did you mean '%s'?)", name,
-			nearest);
+		err_set(err, ERR_INVALID,
+			"there is no format '%s' (did you mean '%s'?)", name, nearest);
 	else
 		err_set(err, ERR_INVALID, "there is no format '%s'; see --help", name);
 	return NULL;
@@ -97,7 +97,8 @@ static enum err_code run_file(struct export *e, const struct export_format *form
 	struct filter *where, struct err *err)
 {
 	struct outfile_sum sum;
-	enum err_code code = outfile_open(e->options->out, e->options->force, &e->out, err);
+	enum err_code code =
+		outfile_open(e->options->out, e->options->force, &e->out, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -121,8 +122,8 @@ static enum err_code run_folder(struct export *e, const struct export_format *fo
 	enum err_code code;
 
 	if (strcmp(e->options->out, "-") == 0)
-		return err_set(err, ERR_INVALID, "format '%s' writes a folder, not a stream",
-			format->name);
+		return err_set(err, ERR_INVALID,
+			"format '%s' writes a folder, not a stream", format->name);
 	code = write_samples(e, format, where, err);
 	if (code == ERR_NONE)
 		code = format->finish(e, err);

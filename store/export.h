@@ -28,12 +28,13 @@ struct export_options {
 };
 
 /* What a format works with. */
-struct export {
+struct export
+{
 	const struct export_options *options;
 	struct dataset *d;
 	struct manifest manifest;
 	struct outfile out; /* of formats that write one file */
-	void *state;        /* the format's own */
+	void *state;	    /* the format's own */
 };
 
 struct export_format {

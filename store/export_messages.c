@@ -11,8 +11,8 @@ static enum err_code open_messages(struct export *e, struct err *err)
 	return ERR_NONE;
 }
 
-static enum err_code check(const struct sample *s, struct bytes json, unsigned char open,
-	const char *what, struct err *err)
+static enum err_code check(const struct sample *s, struct bytes json,
+	unsigned char open, const char *what, struct err *err)
 {
 	if (json.len > 0 && json.data[0] == open && jmember_is_whole(json))
 		return ERR_NONE;

@@ -75,7 +75,8 @@ static void write_value(struct buf *out, const struct value *v)
 
 /* Row by row, `write` gives row i. */
 static enum err_code write_rows(struct jline *j, struct buf *out, size_t n,
-	void (*write)(const struct jline *j, struct buf *out, size_t i), struct err *err)
+	void (*write)(const struct jline *j, struct buf *out, size_t i),
+	struct err *err)
 {
 	buf_add_byte(out, '[');
 	for (size_t i = 0; i < n; i++) {
@@ -112,8 +113,8 @@ static void write_tail(const struct jline *j, struct buf *out, size_t i)
 }
 
 /* Lists of lists. */
-static enum err_code write_candidates(struct jline *j, struct buf *out, bool ids,
-	struct err *err)
+static enum err_code write_candidates(
+	struct jline *j, struct buf *out, bool ids, struct err *err)
 {
 	const struct logits *l = &j->logits;
 	size_t at = 0;
@@ -141,7 +142,8 @@ static enum err_code write_candidates(struct jline *j, struct buf *out, bool ids
 	return ERR_NONE;
 }
 
-static enum err_code write_prompt_ids(struct sample *s, struct buf *out, struct err *err)
+static enum err_code write_prompt_ids(
+	struct sample *s, struct buf *out, struct err *err)
 {
 	struct bytes ids;
 	enum err_code code = sample_prompt_ids(s, &ids, err);
@@ -191,7 +193,8 @@ static enum err_code load_logits(struct jline *j, struct sample *s, struct err *
 		return ERR_NONE;
 	code = sample_logits(s, 0, &j->logits, err);
 	if (code == ERR_NOT_FOUND)
-		return err_set(err, ERR_CORRUPT, "sequence %llu: the logits are missing",
+		return err_set(err, ERR_CORRUPT,
+			"sequence %llu: the logits are missing",
 			(unsigned long long)s->sequence);
 	j->has_logits = code == ERR_NONE;
 	return code;
@@ -242,8 +245,8 @@ static enum err_code write_field(struct jline *j, struct sample *s,
 	return ERR_NONE;
 }
 
-enum err_code jline_write(struct jline *j, struct sample *s, struct buf *out,
-	struct err *err)
+enum err_code jline_write(
+	struct jline *j, struct sample *s, struct buf *out, struct err *err)
 {
 	const char *last = NULL;
 	enum err_code code = load_logits(j, s, err);

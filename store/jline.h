@@ -32,7 +32,7 @@ void jline_release(struct jline *j);
 
 /* Appends the object, without a line break. ERR_CORRUPT if the sample cannot be
  * read or holds JSON that is none. */
-enum err_code jline_write(struct jline *j, struct sample *s, struct buf *out,
-	struct err *err) MUST_CHECK;
+enum err_code jline_write(
+	struct jline *j, struct sample *s, struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

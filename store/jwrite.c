@@ -215,7 +215,8 @@ static bool shortest_digits(float v, uint32_t *digits, int *places)
 /* digits * 10^-places without an exponent; at most 9 + 15 characters. */
 static void add_fixed(struct buf *out, uint32_t digits, int places)
 {
-	char text[40], room[DIGITS_MAX], *number = put_digits(room + DIGITS_MAX, digits);
+	char text[40], room[DIGITS_MAX],
+		*number = put_digits(room + DIGITS_MAX, digits);
 	int len = (int)(room + DIGITS_MAX - number), at = 0;
 
 	if (places <= 0) {

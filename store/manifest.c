@@ -13,10 +13,10 @@ static json_t *settings_json(const struct settings_cache *settings)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < settings->n; i++)
-		json_array_append_new(list,
-			json_pack("{s:I, s:O}", "generation",
-				(json_int_t)settings->at[i]->generation, "job",
-				settings->at[i]->json));
+		json_array_append_new(
+			list, json_pack("{s:I, s:O}", "generation",
+				      (json_int_t)settings->at[i]->generation, "job",
+				      settings->at[i]->json));
 	return list;
 }
 
@@ -44,8 +44,8 @@ enum err_code manifest_begin(struct manifest *m, struct dataset *d,
 	text_hex(run, sizeof(run), hex);
 	clock_text(clock_wall_ms(), now);
 	m->last_prompt = UINT64_MAX;
-	m->origin = json_pack("{s:s, s:s, s:o, s:o}", "run", hex, "created_at", now, "accept",
-		text_json(accept), "settings", settings_json(settings));
+	m->origin = json_pack("{s:s, s:s, s:o, s:o}", "run", hex, "created_at", now,
+		"accept", text_json(accept), "settings", settings_json(settings));
 	return ERR_NONE;
 }
 
@@ -143,14 +143,18 @@ static json_t *teachers_json(const struct manifest *m)
 
 		json_array_foreach(settings, g, generation)
 		{
-			if (json_integer_value(json_object_get(generation, "generation")) ==
-				(json_int_t)t->settings)
+			if (json_integer_value(json_object_get(generation,
+				    "generation")) == (json_int_t)t->settings)
 				teacher = json_array_get(
-					json_object_get(json_object_get(generation, "job"), "teachers"),
+					json_object_get(
+						json_object_get(generation, "job"),
+						"teachers"),
 					t->teacher);
 		}
 		for (int k = 0; k < 3; k++) {
-			const char *name = k == 0 ? "name" : k == 1 ? "model" : "license";
+			const char *name = k == 0   ? "name"
+					   : k == 1 ? "model"
+						    : "license";
 			json_t *v = json_object_get(teacher, name);
 
 			json_object_set(one, name, v ? v : json_null());
@@ -188,13 +192,15 @@ char *manifest_text(const struct manifest *m, bool indent)
 	json_object_set(all, "run", json_object_get(m->origin, "run"));
 	json_object_set_new(all, "sequence", number(m->until));
 	json_object_set_new(all, "since", number(m->since));
-	json_object_set_new(all, "where", m->where ? json_string(m->where) : json_null());
+	json_object_set_new(
+		all, "where", m->where ? json_string(m->where) : json_null());
 	json_object_set(all, "accept", json_object_get(m->origin, "accept"));
 	json_object_set_new(all, "logits", json_boolean(m->with_logits));
 	json_object_set_new(all, "counts", counts_json(m));
 	json_object_set_new(all, "tokens",
-		json_pack("{s:I, s:I, s:I, s:I}", "prompt", (json_int_t)m->prompt_tokens,
-			"cached_prompt", (json_int_t)m->cached_prompt_tokens, "completion",
+		json_pack("{s:I, s:I, s:I, s:I}", "prompt",
+			(json_int_t)m->prompt_tokens, "cached_prompt",
+			(json_int_t)m->cached_prompt_tokens, "completion",
 			(json_int_t)m->completion_tokens, "reasoning",
 			(json_int_t)m->reasoning_tokens));
 	json_object_set_new(all, "cost_usd", json_real((double)m->cost_nusd / 1e9));

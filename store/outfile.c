@@ -29,14 +29,15 @@ static enum err_code check_file(const char *path, bool force, struct err *err)
 	if (lstat(path, &st) < 0)
 		return ERR_NONE;
 	if (!S_ISREG(st.st_mode))
-		return refuse(err, path, "is there and not a file; '-o -' writes to a pipe");
+		return refuse(
+			err, path, "is there and not a file; '-o -' writes to a pipe");
 	if (st.st_size > 0 && !force)
 		return refuse(err, path, "is there already; --force replaces it");
 	return ERR_NONE;
 }
 
-enum err_code outfile_open(const char *path, bool force, struct outfile *f,
-	struct err *err)
+enum err_code outfile_open(
+	const char *path, bool force, struct outfile *f, struct err *err)
 {
 	enum err_code code;
 
@@ -52,7 +53,8 @@ enum err_code outfile_open(const char *path, bool force, struct outfile *f,
 		return code;
 	f->path = mem_dup_str(path);
 	f->aside = mem_printf("%s.%ld.tmp", path, (long)getpid());
-	f->fd = open(f->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+	f->fd = open(
+		f->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
 	if (f->fd < 0) {
 		code = err_sys(err, "cannot write '%s'", f->aside);
 		outfile_abort(f);
@@ -76,7 +78,8 @@ static enum err_code write_out(struct outfile *f, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(err, "cannot write '%s'", f->path ? f->path : "-");
+			return err_sys(
+				err, "cannot write '%s'", f->path ? f->path : "-");
 		p += n;
 		left -= (size_t)n;
 	}
@@ -121,7 +124,8 @@ static enum err_code put_in_place(struct outfile *f, struct err *err)
 	return file_sync_parent(f->path, err);
 }
 
-enum err_code outfile_finish(struct outfile *f, struct outfile_sum *sum, struct err *err)
+enum err_code outfile_finish(
+	struct outfile *f, struct outfile_sum *sum, struct err *err)
 {
 	enum err_code code = write_out(f, err);
 
@@ -187,7 +191,8 @@ static enum err_code check_folder(const char *path, bool force, struct err *err)
 	return ERR_NONE;
 }
 
-enum err_code outfolder_open(const char *path, bool force, char **aside, struct err *err)
+enum err_code outfolder_open(
+	const char *path, bool force, char **aside, struct err *err)
 {
 	enum err_code code = check_folder(path, force, err);
 

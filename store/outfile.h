@@ -40,25 +40,25 @@ struct outfile {
 };
 
 /* `path` may be "-". ERR_EXISTS if something is there that may not be replaced. */
-enum err_code outfile_open(const char *path, bool force, struct outfile *f,
-	struct err *err) MUST_CHECK;
+enum err_code outfile_open(
+	const char *path, bool force, struct outfile *f, struct err *err) MUST_CHECK;
 /* Writes the buffer if it is full enough. */
 enum err_code outfile_relieve(struct outfile *f, struct err *err) MUST_CHECK;
 /* Writes the rest, syncs, renames. `sum` may be NULL. */
-enum err_code outfile_finish(struct outfile *f, struct outfile_sum *sum,
-	struct err *err) MUST_CHECK;
+enum err_code outfile_finish(
+	struct outfile *f, struct outfile_sum *sum, struct err *err) MUST_CHECK;
 /* Removes what was written aside; does nothing after outfile_finish. */
 void outfile_abort(struct outfile *f);
 
 /* Makes the folder to write aside of `path` in; *aside is the caller's. */
-enum err_code outfolder_open(const char *path, bool force, char **aside,
-	struct err *err) MUST_CHECK;
+enum err_code outfolder_open(
+	const char *path, bool force, char **aside, struct err *err) MUST_CHECK;
 /* Syncs the folder and puts it in the place of `path`. */
-enum err_code outfolder_finish(const char *path, const char *aside,
-	struct err *err) MUST_CHECK;
+enum err_code outfolder_finish(const char *path, const char *aside, struct err *err)
+	MUST_CHECK;
 
 /* Reads a file through. */
-enum err_code outfile_sum_of(const char *path, struct outfile_sum *sum,
-	struct err *err) MUST_CHECK;
+enum err_code outfile_sum_of(const char *path, struct outfile_sum *sum, struct err *err)
+	MUST_CHECK;
 
 #endif
