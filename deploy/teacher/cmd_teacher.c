@@ -162,83 +162,71 @@ static int serve(const struct words *w)
 	return EXIT_OK;
 }
 
-#define FLAG(name, to, help)                                                           \
-	{                                                                              \
-		name, 0, OPTION_FLAG, NULL, help, to, 0, 0                             \
-	}
-#define TEXT(name, value, to, help)                                                    \
-	{                                                                              \
-		name, 0, OPTION_TEXT, value, help, to, 0, 0                            \
-	}
-#define LIST(name, value, to, help)                                                    \
-	{                                                                              \
-		name, 0, OPTION_LIST, value, help, to, 0, 0                            \
-	}
-#define INTEGER(name, value, to, min, max, help)                                       \
-	{                                                                              \
-		name, 0, OPTION_INTEGER, value, help, to, min, max                     \
-	}
-#define REAL(name, value, to, min, max, help)                                          \
-	{                                                                              \
-		name, 0, OPTION_REAL, value, help, to, min, max                        \
-	}
+/* What the command line says; these are the defaults. */
+static struct words words = {.host = "127.0.0.1",
+	.port = 8089,
+	.dialect = "vllm",
+	.logprobs = "raw",
+	.down_status = "503",
+	.queue = -1,
+	.overload = 503,
+	.max_logprobs = 20,
+	.drip_ms = 1000,
+	.correct = 0.8,
+	.loops = 0.02,
+	.length = 1};
+
+/* clang-format off */
+#define FLAG(name, to, help) {name, 0, OPTION_FLAG, NULL, help, to, 0, 0}
+#define TEXT(name, value, to, help) {name, 0, OPTION_TEXT, value, help, to, 0, 0}
+#define LIST(name, value, to, help) {name, 0, OPTION_LIST, value, help, to, 0, 0}
+#define INTEGER(name, value, to, min, max, help) {name, 0, OPTION_INTEGER, value, help, to, min, max}
+#define REAL(name, value, to, min, max, help) {name, 0, OPTION_REAL, value, help, to, min, max}
+
+static const struct option options[] = {
+	TEXT("host", "ADDRESS", &words.host, "where to listen (127.0.0.1)"),
+	INTEGER("port", "PORT", &words.port, 0, 65535, "0: any free one (8089)"),
+	TEXT("port-file", "FILE", &words.port_file, "write the port there once it listens"),
+	TEXT("api-key", "KEY", &words.api_key, "refuse requests without it"),
+	LIST("model", "NAME", &words.models, "a model's name; may be given again (teacher)"),
+	FLAG("strict-model", &words.strict_model, "refuse models that are not named so"),
+	INTEGER("seed", "N", &words.seed, 0, 1e15, "for requests without a seed (0)"),
+	TEXT("dialect", "NAME", &words.dialect, "vllm, openai, llamacpp, sglang, ollama (vllm)"),
+	REAL("correct", "RATE", &words.correct, 0, 1, "how often it is right (0.8)"),
+	REAL("loops", "RATE", &words.loops, 0, 0.7, "how often a trace goes round in circles (0.02)"),
+	REAL("length", "FACTOR", &words.length, 0, 1000, "of the trace (1)"),
+	TEXT("references", "FILE", &words.references, "JSON lines of questions and their answers"),
+	TEXT("logprobs", "MODE", &words.logprobs, "raw, or processed: after temperature and cuts (raw)"),
+	INTEGER("max-logprobs", "K", &words.max_logprobs, -1, 32768, "most candidates; -1: all (20)"),
+	FLAG("reasoning-parser", &words.reasoning_parser, "take the trace out of the content"),
+	FLAG("no-reasoning-parser", &words.no_reasoning_parser, "leave it there, in its tags"),
+	FLAG("no-open-think", &words.no_open_think, "the opening tag is part of the prompt"),
+	FLAG("eos-row", &words.eos_row, "show a row for the end of the sequence"),
+	FLAG("no-eos-row", &words.no_eos_row, "show none"),
+	FLAG("bytes-of-ids", &words.bytes_of_ids, "bytes of the string token_id:N, as older vLLMs"),
+	FLAG("null-bytes", &words.null_bytes, "the bytes of some tokens are null"),
+	INTEGER("slots", "N", &words.slots, 0, 1e6, "requests answered at once; 0: any number (0)"),
+	INTEGER("queue", "N", &words.queue, -1, 1e9, "how many may wait; -1: any number (-1)"),
+	REAL("tokens-per-second", "R", &words.tokens_per_second, 0, 1e9, "of a slot; 0: at once (0)"),
+	INTEGER("latency-ms", "MS", &words.latency_ms, 0, 1e7, "before every answer (0)"),
+	INTEGER("overload", "STATUS", &words.overload, 429, 503, "when too many wait: 503 or 429 (503)"),
+	TEXT("retry-after", "VALUE", &words.retry_after, "header of every 429 and 503"),
+	LIST("down", "FROM:TO", &words.down, "down between these seconds; may be given again"),
+	TEXT("down-status", "STATUS", &words.down_status, "503, 429, or refuse: do not listen (503)"),
+	TEXT("faults", "NAME=RATE,...", &words.faults, "misbehave so often; see --list-faults"),
+	TEXT("faults-file", "FILE", &words.faults_file, "the same, from a file"),
+	INTEGER("fault-seed", "N", &words.fault_seed, 0, 1e15, "which requests are struck (0)"),
+	INTEGER("fault-attempts", "N", &words.fault_attempts, 0, 1e6, "only the first so many of a prompt; 0: all (0)"),
+	LIST("fault-file", "FILE", &words.fault_files, "a raw HTTP response to play; may be given again"),
+	REAL("fault-file-rate", "RATE", &words.fault_file_rate, 0, 1, "how often one of these is played (0)"),
+	INTEGER("drip-ms", "MS", &words.drip_ms, 1, 1e7, "between the bytes of the fault drip (1000)"),
+	FLAG("list-faults", &words.list_faults, "print every fault: name, group, expected outcome"),
+	TEXT("ledger", "FILE", &words.ledger, "append a line for every answer, before it is sent"),
+};
+/* clang-format on */
 
 int cmd_teacher(int argc, char **argv)
 {
-	struct words w = {.host = "127.0.0.1",
-		.port = 8089,
-		.dialect = "vllm",
-		.logprobs = "raw",
-		.down_status = "503",
-		.queue = -1,
-		.overload = 503,
-		.max_logprobs = 20,
-		.drip_ms = 1000,
-		.correct = 0.8,
-		.loops = 0.02,
-		.length = 1};
-	/* clang-format off */
-	const struct option options[] = {
-		TEXT("host", "ADDRESS", &w.host, "where to listen (127.0.0.1)"),
-		INTEGER("port", "PORT", &w.port, 0, 65535, "0: any free one (8089)"),
-		TEXT("port-file", "FILE", &w.port_file, "write the port there once it listens"),
-		TEXT("api-key", "KEY", &w.api_key, "refuse requests without it"),
-		LIST("model", "NAME", &w.models, "a model's name; may be given again (teacher)"),
-		FLAG("strict-model", &w.strict_model, "refuse models that are not named so"),
-		INTEGER("seed", "N", &w.seed, 0, 1e15, "for requests without a seed (0)"),
-		TEXT("dialect", "NAME", &w.dialect, "vllm, openai, llamacpp, sglang, ollama (vllm)"),
-		REAL("correct", "RATE", &w.correct, 0, 1, "how often it is right (0.8)"),
-		REAL("loops", "RATE", &w.loops, 0, 0.7, "how often a trace goes round in circles (0.02)"),
-		REAL("length", "FACTOR", &w.length, 0, 1000, "of the trace (1)"),
-		TEXT("references", "FILE", &w.references, "JSON lines of questions and their answers"),
-		TEXT("logprobs", "MODE", &w.logprobs, "raw, or processed: after temperature and cuts (raw)"),
-		INTEGER("max-logprobs", "K", &w.max_logprobs, -1, 32768, "most candidates; -1: all (20)"),
-		FLAG("reasoning-parser", &w.reasoning_parser, "take the trace out of the content"),
-		FLAG("no-reasoning-parser", &w.no_reasoning_parser, "leave it there, in its tags"),
-		FLAG("no-open-think", &w.no_open_think, "the opening tag is part of the prompt"),
-		FLAG("eos-row", &w.eos_row, "show a row for the end of the sequence"),
-		FLAG("no-eos-row", &w.no_eos_row, "show none"),
-		FLAG("bytes-of-ids", &w.bytes_of_ids, "bytes of the string token_id:N, as older vLLMs"),
-		FLAG("null-bytes", &w.null_bytes, "the bytes of some tokens are null"),
-		INTEGER("slots", "N", &w.slots, 0, 1e6, "requests answered at once; 0: any number (0)"),
-		INTEGER("queue", "N", &w.queue, -1, 1e9, "how many may wait; -1: any number (-1)"),
-		REAL("tokens-per-second", "R", &w.tokens_per_second, 0, 1e9, "of a slot; 0: at once (0)"),
-		INTEGER("latency-ms", "MS", &w.latency_ms, 0, 1e7, "before every answer (0)"),
-		INTEGER("overload", "STATUS", &w.overload, 429, 503, "when too many wait: 503 or 429 (503)"),
-		TEXT("retry-after", "VALUE", &w.retry_after, "header of every 429 and 503"),
-		LIST("down", "FROM:TO", &w.down, "down between these seconds; may be given again"),
-		TEXT("down-status", "STATUS", &w.down_status, "503, 429, or refuse: do not listen (503)"),
-		TEXT("faults", "NAME=RATE,...", &w.faults, "misbehave so often; see --list-faults"),
-		TEXT("faults-file", "FILE", &w.faults_file, "the same, from a file"),
-		INTEGER("fault-seed", "N", &w.fault_seed, 0, 1e15, "which requests are struck (0)"),
-		INTEGER("fault-attempts", "N", &w.fault_attempts, 0, 1e6, "only the first so many of a prompt; 0: all (0)"),
-		LIST("fault-file", "FILE", &w.fault_files, "a raw HTTP response to play; may be given again"),
-		REAL("fault-file-rate", "RATE", &w.fault_file_rate, 0, 1, "how often one of these is played (0)"),
-		INTEGER("drip-ms", "MS", &w.drip_ms, 1, 1e7, "between the bytes of the fault drip (1000)"),
-		FLAG("list-faults", &w.list_faults, "print every fault: name, group, expected outcome"),
-		TEXT("ledger", "FILE", &w.ledger, "append a line for every answer, before it is sent"),
-	};
-	/* clang-format on */
 	struct command_line line = {.command = "retort teacher",
 		.operands = "",
 		.summary =
@@ -250,9 +238,9 @@ int cmd_teacher(int argc, char **argv)
 
 	if (!options_read(&line, argc, argv, &code))
 		return code;
-	if (w.list_faults) {
+	if (words.list_faults) {
 		faults_print(stdout);
 		return EXIT_OK;
 	}
-	return serve(&w);
+	return serve(&words);
 }

@@ -373,19 +373,18 @@ static void count_attempt(struct exchange *e)
 		mix4(get_u64(digest), get_u64(digest + 8), e->ask.has_seed, seed));
 }
 
-/* Which fault strikes: one of the plan, else one of the files. */
-static const struct fault *draw_fault(struct exchange *e)
+/* One of the fault files, at their rate. */
+static const struct fault *draw_file(const struct exchange *e)
 {
-	struct server *s = e->server;
+	const struct server *s = e->server;
 	const struct server_settings *set = s->settings;
-	const struct fault *f =
-		fault_plan_draw(&s->faults, e->question.key, e->seed, e->attempt);
 	uint64_t h =
-		mix(mix4(s->faults.seed, MIX_FAULT + 100, e->question.key, e->seed) ^
+		mix(mix4(s->faults.seed, MIX_FAULT_FILE, e->question.key, e->seed) ^
 			e->attempt);
 
-	if (f || set->n_fault_files == 0 || mix_unit(h) >= set->fault_file_rate)
-		return f;
+	if (set->n_fault_files == 0 || mix_unit(h) >= set->fault_file_rate ||
+		(s->faults.attempts > 0 && e->attempt > s->faults.attempts))
+		return NULL;
 	return &s->files[mix(h) % set->n_fault_files].fault;
 }
 
@@ -401,7 +400,9 @@ static void read_question(struct exchange *e)
 				  : mix3(s->settings->seed, MIX_SEED, s->n_drawn++) &
 					    0x7fffffff;
 	count_attempt(e);
-	e->fault = draw_fault(e);
+	e->fault = fault_plan_draw(&s->faults, e->question.key, e->seed, e->attempt);
+	if (!e->fault)
+		e->fault = draw_file(e);
 	if (e->fault && e->fault->quirks.other_answer)
 		ask_another(e);
 }

@@ -30,7 +30,7 @@ static void end_head(struct buf *out, size_t length)
 /* A number that differs from request to request, and not from run to run. */
 static uint64_t lot(const struct exchange *e)
 {
-	return mix4(e->server->faults.seed, MIX_FAULT + 200, e->question.key,
+	return mix4(e->server->faults.seed, MIX_FAULT_PLACE, e->question.key,
 		e->seed + e->attempt);
 }
 

@@ -321,6 +321,15 @@ static enum err_code start(struct server *s, struct err *err)
 	return code;
 }
 
+static void announce(const struct server *s)
+{
+	const char *host = s->settings->host;
+	bool has_colons = strchr(host, ':') != NULL; /* IPv6 */
+
+	fprintf(stderr, "teacher listening on http://%s%s%s:%u/v1\n",
+		has_colons ? "[" : "", host, has_colons ? "]" : "", s->listener.port);
+}
+
 /* Lets go of all requests, then of everything else. */
 static void stop(struct server *s)
 {
@@ -363,8 +372,7 @@ enum err_code server_run(const struct server_settings *settings, struct err *err
 		return code;
 	code = start(&s, err);
 	if (code == ERR_NONE) {
-		fprintf(stderr, "teacher listening on http://%s:%u/v1\n",
-			settings->host, s.listener.port);
+		announce(&s);
 		on_down_timer(&s);
 	}
 	while (code == ERR_NONE && !s.stops) {
