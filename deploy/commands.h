@@ -6,6 +6,8 @@
 #ifndef RETORT_DEPLOY_COMMANDS_H
 #define RETORT_DEPLOY_COMMANDS_H
 
+#include "store/commands.h"
+
 int cmd_teacher(int argc, char **argv);
 
 #endif

@@ -18,6 +18,9 @@
 #include "deploy/commands.h"
 
 static const struct command commands[] = {
+	{"export", cmd_export, "a consistent copy of the samples, for a trainer"},
+	{"show", cmd_show, "one prompt's samples, readable"},
+	{"verify", cmd_verify, "check every value and invariant of a dataset"},
 	{"teacher", cmd_teacher, "the built-in teacher: a stand-in for a model server"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

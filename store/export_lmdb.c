@@ -9,11 +9,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/mem.h"
+#include "store/bitmap.h"
 #include "store/export.h"
 #include "store/seal.h"
 
@@ -24,12 +24,6 @@
 #define VOCABULARY_AT 4
 #define CAPTURE_HEAD 40
 
-/* A set of sequence numbers. */
-struct bitmap {
-	uint64_t *words;
-	uint64_t n; /* numbers 0 to n - 1 */
-};
-
 struct copy {
 	struct dataset *from, *to;
 	char *aside;
@@ -37,30 +31,11 @@ struct copy {
 	uint32_t vocabulary[VOCABULARIES_MAX];
 	size_t n_vocabularies;
 	struct buf joined;
+	uint64_t commit;    /* the original's, when the copy began */
 	size_t uncommitted; /* bytes */
 	bool begun;	    /* a transaction of the copy is open */
 	bool finished;
 };
-
-static void bitmap_init(struct bitmap *b, uint64_t last)
-{
-	b->n = last + 1;
-	b->words = mem_zalloc((size_t)(b->n / 64 + 1), sizeof(*b->words));
-}
-
-static bool bitmap_has(const struct bitmap *b, uint64_t i)
-{
-	return i < b->n && (b->words[i / 64] >> i % 64 & 1);
-}
-
-/* False if it was there already, or cannot be. */
-static bool bitmap_add(struct bitmap *b, uint64_t i)
-{
-	if (i >= b->n || bitmap_has(b, i))
-		return false;
-	b->words[i / 64] |= (uint64_t)1 << i % 64;
-	return true;
-}
 
 /* Begins a transaction of the copy if none is open. */
 static enum err_code begin(struct copy *c, struct err *err)
@@ -141,8 +116,8 @@ static enum err_code open_copy(struct export *e, struct err *err)
 	c->to->state = (struct dataset_state){.last_sequence = e->manifest.until,
 		.last_prompt = e->d->state.last_prompt,
 		.first_raw = 1,
-		.commit = e->d->state.commit,
 		.highest_epoch = e->d->state.highest_epoch};
+	c->commit = e->d->state.commit;
 	return copy_meta(c, err);
 }
 
@@ -317,7 +292,11 @@ static enum err_code write_snapshot_meta(
 	struct copy *c, const struct manifest *m, struct err *err)
 {
 	char *text = manifest_text(m, false);
-	enum err_code code = seal_put(
+	enum err_code code;
+
+	/* The last commit of the copy has the original's number. */
+	c->to->state.commit = c->commit > 0 ? c->commit - 1 : 0;
+	code = seal_put(
 		c->to->txn, DB_META, "snapshot", 8, text, strlen(text), ENV_PUT, err);
 
 	free(text);
@@ -377,8 +356,8 @@ static void close_copy(struct export *e)
 	if (c->aside && !c->finished && file_remove_all(c->aside, NULL) != ERR_NONE)
 		c->finished = false; /* what is left says by its name that it is junk */
 	free(c->aside);
-	free(c->samples.words);
-	free(c->prompts.words);
+	bitmap_release(&c->samples);
+	bitmap_release(&c->prompts);
 	buf_release(&c->joined);
 	free(c);
 	e->state = NULL;

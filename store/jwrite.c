@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/jtext.h"
 #include "common/text.h"
 
 #define ONES 0x0101010101010101u
@@ -44,16 +45,15 @@ static size_t plain_run(const unsigned char *p, size_t len)
 
 static void escape_one(struct buf *out, unsigned char c)
 {
+	static const char digits[] = "0123456789abcdef";
 	static const char shorts[] = "btn\0fr"; /* from 0x08 on; none for 0x0b */
-	char text[8];
+	char text[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
 
 	if (c >= 0x08 && c <= 0x0d && shorts[c - 0x08])
-		snprintf(text, sizeof(text), "\\%c", shorts[c - 0x08]);
-	else if (c < 0x20)
-		snprintf(text, sizeof(text), "\\u%04x", c);
-	else
-		snprintf(text, sizeof(text), "\\%c", c);
-	buf_add_str(out, text);
+		text[1] = shorts[c - 0x08];
+	else if (c >= 0x20)
+		text[1] = (char)c;
+	buf_add(out, text, text[1] == 'u' ? 6 : 2);
 }
 
 static void add_valid(struct buf *out, const unsigned char *p, size_t len)
@@ -100,6 +100,59 @@ void jwrite_json(struct buf *out, struct bytes json)
 		if (to[i] == '\n' || to[i] == '\r')
 			to[i] = ' ';
 	out->len += json.len;
+}
+
+static void break_line(struct buf *out, int depth)
+{
+	buf_add_byte(out, '\n');
+	buf_add_fill(out, ' ', 2 * (size_t)depth);
+}
+
+/* Whether what opens at p goes over several lines: it holds an object, or is
+ * one, and is not empty. */
+static bool is_tall(const unsigned char *p, const unsigned char *end)
+{
+	const unsigned char *next = jt_space(p + 1, end);
+
+	if (*p == '{')
+		return next < end && *next != '}';
+	return next < end && *next == '{';
+}
+
+void jwrite_pretty(struct buf *out, struct bytes json)
+{
+	const unsigned char *p = json.data, *end = p + json.len, *close;
+	uint64_t tall = 0; /* by depth, the innermost in the lowest bit */
+	bool escaped;
+	int depth = 0;
+
+	for (p = jt_space(p, end); p < end; p = jt_space(p, end)) {
+		unsigned char c = *p++;
+
+		if (c == '}' || c == ']') {
+			depth -= (int)(tall & 1);
+			if (tall & 1)
+				break_line(out, depth);
+			tall >>= 1;
+		}
+		buf_add_byte(out, c);
+		if (c == '"' && jt_string(p, end, &close, &escaped) == JT_OK) {
+			buf_add(out, p, (size_t)(close + 1 - p));
+			p = close + 1;
+		} else if (c == '{' || c == '[') {
+			tall = tall << 1 | (is_tall(p - 1, end) ? 1 : 0);
+			depth += (int)(tall & 1);
+			if (tall & 1)
+				break_line(out, depth);
+		} else if (c == ',') {
+			if (tall & 1)
+				break_line(out, depth);
+			else
+				buf_add_byte(out, ' ');
+		} else if (c == ':') {
+			buf_add_byte(out, ' ');
+		}
+	}
 }
 
 #define DIGITS_MAX 20

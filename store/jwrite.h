@@ -21,6 +21,9 @@ void jwrite_text(struct buf *out, struct bytes text);
 /* JSON text that has been checked, on one line: line breaks, which it can only
  * have between values, become spaces. */
 void jwrite_json(struct buf *out, struct bytes json);
+/* The same for people: members on lines of their own, lists of plain values on
+ * one. `json` has been checked. */
+void jwrite_pretty(struct buf *out, struct bytes json);
 void jwrite_u64(struct buf *out, uint64_t v);
 void jwrite_i64(struct buf *out, int64_t v);
 /* null for what is not finite. */

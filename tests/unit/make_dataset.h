@@ -16,7 +16,10 @@
 #include "common/limits.h"
 #include "store/accept.h"
 #include "store/dataset.h"
+#include "store/dedup.h"
 #include "store/logits.h"
+#include "store/seal.h"
+#include "store/shard_state.h"
 
 #define MADE_SETTINGS                                                                  \
 	"{\"name\":\"made\",\"teachers\":[{\"name\":\"t0\",\"url\":"                   \
@@ -32,6 +35,7 @@ struct maker {
 	struct accept *accept;
 };
 
+/* Texts are NUL-terminated; what is left out is absent or 0. */
 struct made {
 	uint64_t prompt;
 	uint32_t sample, revision;
@@ -43,6 +47,9 @@ struct made {
 	uint32_t k;
 	const char *extra;     /* JSON; NULL: {"level":"N"} */
 	const char *reference; /* NULL: the prompt's number */
+	const char *tool_calls;
+	bool interned;	 /* ids of the dataset's own vocabulary */
+	bool with_bytes; /* tokens' lengths and the stream they make up */
 };
 
 static inline void must(enum err_code code, const struct err *err)
@@ -56,13 +63,12 @@ static inline struct bytes str_bytes(const char *s)
 	return s ? bytes_of(s, strlen(s)) : bytes_of(NULL, 0);
 }
 
-static inline void maker_begin(struct maker *m)
+static inline void maker_begin_in(struct maker *m, const char *dir)
 {
 	unsigned char run[RUN_ID_SIZE] = "made for a test";
 	struct err err;
 
-	folder_make(&m->folder);
-	m->dir = file_join(m->folder.path, "dataset");
+	m->dir = file_join(dir, "dataset");
 	must(dataset_open(m->dir, ENV_CREATE, &m->d, &err), &err);
 	must(accept_compile(MADE_ACCEPT, &m->accept, &err), &err);
 	must(dataset_begin(m->d, &err), &err);
@@ -70,6 +76,12 @@ static inline void maker_begin(struct maker *m)
 	must(dataset_set_settings(m->d, 0, str_bytes(MADE_SETTINGS), &err), &err);
 	must(dataset_set_accept(m->d, str_bytes(MADE_ACCEPT), &err), &err);
 	must(dataset_commit(m->d, &err), &err);
+}
+
+static inline void maker_begin(struct maker *m)
+{
+	folder_make(&m->folder);
+	maker_begin_in(m, m->folder.path);
 }
 
 /* Closes the dataset and leaves its files. */
@@ -137,6 +149,9 @@ static inline void made_text(const struct made *made, struct buf *raw)
 		made->sample);
 	s.at[TEXT_REASONING] = str_bytes(made->reasoning);
 	s.at[TEXT_CONTENT] = str_bytes(made->content);
+	s.at[TEXT_TOOL_CALLS] = str_bytes(made->tool_calls);
+	if (made->with_bytes)
+		s.at[TEXT_STREAM] = str_bytes(made->content);
 	s.at[TEXT_FINISH_REASON] = str_bytes("stop");
 	s.at[TEXT_MODEL] = str_bytes("made-model");
 	s.at[TEXT_REQUEST_ID] = str_bytes(id);
@@ -170,9 +185,11 @@ static inline void made_prompt(const struct made *made, struct buf *raw)
 static inline void made_logits(
 	const struct made *made, struct buf *out, struct buf *vocabulary)
 {
-	uint32_t n = made->n_tokens, k = made->k,
-		 vocab = vocabulary_number(0, 0, false);
-	struct logits l = {.mode = LOGPROBS_RAW,
+	uint32_t n = made->n_tokens, k = made->k;
+	uint32_t vocab = vocabulary_number(0, 0, made->interned);
+	size_t left_bytes = made->content ? strlen(made->content) : 0;
+	struct logits l = {.interned = made->interned,
+		.mode = LOGPROBS_RAW,
 		.k_asked = (uint16_t)k,
 		.vocabulary = vocab,
 		.temperature = 0.7f,
@@ -205,12 +222,24 @@ static inline void made_logits(
 		l.logprob[i] = k ? l.logprobs[i * k] : NAN;
 		l.tail[i] = k ? (float)(1 - sum) : NAN;
 		l.n_bytes[i] = TOKEN_BYTES_UNKNOWN;
+		if (made->with_bytes) {
+			size_t piece = i + 1 == n ? left_bytes : left_bytes / (n - i);
+
+			/* Cut to 16 bits where the length must not be known. */
+			l.n_bytes[i] = piece < TOKEN_BYTES_UNKNOWN
+					       ? (uint16_t)piece
+					       : TOKEN_BYTES_UNKNOWN;
+			left_bytes -= piece;
+		}
 		l.listed[i] = (uint16_t)k;
-		if (vocabulary && i % 2 == 0) {
+		for (uint32_t j = 0; vocabulary && j < k; j++) {
 			char token[16];
 
-			snprintf(token, sizeof(token), " t%u", l.id[i]);
-			vocab_entry_add(vocabulary, vocab, l.id[i], str_bytes(token));
+			if (!made->interned && (i + j) % 2)
+				continue; /* not all of them are known */
+			snprintf(token, sizeof(token), " t%u", l.ids[i * k + j]);
+			vocab_entry_add(
+				vocabulary, vocab, l.ids[i * k + j], str_bytes(token));
 		}
 	}
 	logits_encode(&l, out);
@@ -299,6 +328,58 @@ static inline void maker_store(struct maker *m, const struct made *made, size_t 
 	must(dataset_begin(m->d, &err), &err);
 	for (size_t i = 0; i < n; i++)
 		maker_add(m, &made[i]);
+	must(dataset_commit(m->d, &err), &err);
+}
+
+/* The totals of the shard that `prompt` begins, from what is stored. */
+static inline void maker_write_shard(struct maker *m, uint64_t shard)
+{
+	struct shard_state s = {.commit = m->d->state.commit + 1, .n_fences = 1};
+	unsigned char key[8], value[SHARD_STATE_MAX];
+	struct key_list entries = {0};
+	struct err err;
+
+	s.fence[0] = (struct shard_fence){UINT64_MAX, 9};
+	for (int line = 0; line < SHARD_PROMPTS; line++) {
+		struct dedup_counts counts;
+
+		must(dataset_prompt_entries(
+			     m->d, shard * 64 + (uint64_t)line, &entries, &err),
+			&err);
+		counts = dedup_count(entries.at, entries.n, true);
+		s.committed[line] = (uint16_t)counts.live;
+		s.accepted += counts.selected;
+		s.duplicates += counts.duplicates;
+		for (size_t i = 0; i < entries.n; i++) {
+			struct record r;
+			bool live = i + 1 == entries.n ||
+				    entries.at[i].key.sample !=
+					    entries.at[i + 1].key.sample;
+
+			must(dataset_record(m->d, entries.at[i].sequence, &r, &err),
+				&err);
+			s.truncated += live && (r.flags & FLAG_TRUNCATED);
+			s.prompt_tokens += r.prompt_tokens + r.wasted_prompt_tokens;
+			s.completion_tokens +=
+				r.completion_tokens + r.wasted_completion_tokens;
+			s.cost_nusd += r.cost_nusd + r.wasted_nusd;
+		}
+	}
+	key_list_release(&entries);
+	put_u64_be(key, shard);
+	must(seal_put(m->d->txn, DB_SHARD, key, 8, value, shard_state_encode(&s, value),
+		     ENV_PUT, &err),
+		&err);
+}
+
+/* Of all shards that prompts 0 to n - 1 are in, in one commit. */
+static inline void maker_write_shards(struct maker *m, uint64_t n_prompts)
+{
+	struct err err;
+
+	must(dataset_begin(m->d, &err), &err);
+	for (uint64_t shard = 0; shard * 64 < n_prompts; shard++)
+		maker_write_shard(m, shard);
 	must(dataset_commit(m->d, &err), &err);
 }
 

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What `retort export` writes is what a reader made from FORMAT.md reads.
+
+    test_format_reader.py RETORT MAKE_DATASET
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import format_reader  # noqa: E402
+
+
+def float32(x):
+    return struct.pack("<f", x)
+
+
+def compare(path, ours, theirs):
+    """Both must be the same value; a float32 in its shortest form is the same."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        assert list(ours) == list(theirs), "%s: keys differ" % path
+        for key in ours:
+            compare("%s.%s" % (path, key), ours[key], theirs[key])
+    elif isinstance(ours, list) and isinstance(theirs, list):
+        assert len(ours) == len(theirs), "%s: lengths differ" % path
+        for i, pair in enumerate(zip(ours, theirs)):
+            compare("%s[%d]" % (path, i), *pair)
+    elif isinstance(ours, float) or isinstance(theirs, float):
+        same = isinstance(ours, (int, float)) and isinstance(theirs, (int, float))
+        same = same and (float32(ours) == float32(theirs) or ours == theirs)
+        assert same, "%s: %r, %r" % (path, ours, theirs)
+    else:
+        assert type(ours) is type(theirs) and ours == theirs, "%s: %r, %r" % (
+            path, ours, theirs)
+
+
+def no_constant(name):
+    raise AssertionError("the export has %s" % name)
+
+
+def check(retort, where, out):
+    subprocess.run([retort, "export", where, "--format", "jsonl", "-o", out, "--logits"],
+                   check=True)
+    folder = os.path.join(where, "dataset")
+    dataset = format_reader.Dataset(folder if os.path.isdir(folder) else where)
+    samples = 0
+    with open(out, encoding="utf-8") as lines:
+        for line, sample in zip(lines, dataset.samples(), strict=True):
+            theirs = json.loads(line, parse_constant=no_constant)
+            compare("sample %d" % samples, format_reader.as_json(sample, True), theirs)
+            samples += 1
+    dataset.close()
+    return samples
+
+
+def main(retort, make_dataset):
+    with tempfile.TemporaryDirectory() as folder:
+        run = os.path.join(folder, "run")
+        snapshot = os.path.join(folder, "snapshot")
+        subprocess.run([make_dataset, run, "120", "7"], check=True)
+        samples = check(retort, run, os.path.join(folder, "run.jsonl"))
+        assert samples == 360, samples
+        subprocess.run([retort, "export", run, "--format", "lmdb", "-o", snapshot],
+                       check=True)
+        assert check(retort, snapshot, os.path.join(folder, "snapshot.jsonl")) == samples
+        with open(os.path.join(folder, "run.jsonl"), "rb") as a, \
+                open(os.path.join(folder, "snapshot.jsonl"), "rb") as b:
+            assert a.read() == b.read(), "the snapshot says something else"
+    print("%d samples are the same in both" % samples)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
