@@ -19,8 +19,10 @@ enum mix_tag {
 	MIX_WRONG = 5,	/* which wrong digit; by slot, or 2^32 for the answer */
 	MIX_DRAW = 6,	/* what is sampled; by seed, then position */
 	MIX_ANSWER = 7, /* 0: the answer nobody knows; 1: its commas */
-	MIX_FAULT = 8,	/* which fault strikes; not part of the model */
-	MIX_SEED = 9	/* a seed for a request without one */
+	MIX_FAULT = 8,	/* which fault strikes; from here on no part of the model */
+	MIX_SEED = 9,	/* a seed for a request without one */
+	MIX_FAULT_FILE = 10,
+	MIX_FAULT_PLACE = 11 /* where a body is cut */
 };
 
 static inline uint64_t mix(uint64_t x)
