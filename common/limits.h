@@ -54,6 +54,6 @@
 #define LIMIT_RECORD MIB(60)	/* a sample on the wire; less than a message */
 #define LIMIT_TEXT MIB(32)	/* reasoning + content of one sample */
 #define COMMIT_BYTES MIB(16)	/* a commit ends here or at the tick's end */
-#define STORE_CREDIT MIB(64)	/* unanswered record bytes over all workers */
+#define STORE_CREDIT MIB(16)	/* unanswered record bytes over all workers */
 
 #endif

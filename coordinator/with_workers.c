@@ -263,7 +263,7 @@ static void hear_beat(struct coordinator *c, struct worker *w, const struct wire
 			b->endpoint != c->endpoint[i].endpoint)
 			continue;
 		w->endpoint[i] = *b;
-		if (b->asked > 0 && c->first_asked_ms == 0)
+		if (b->state != ENDPOINT_NEW && c->first_asked_ms == 0)
 			c->first_asked_ms = now_ms;
 		judge_endpoint(c, i, b);
 	}

@@ -16,7 +16,7 @@
 #include "store/server_state.h"
 
 #define WAIT_MS 200
-#define REGISTER_EVERY_MS 500
+#define REGISTER_EVERY_MS 100
 #define DISK_EVERY_MS 1000
 #define READERS_EVERY_MS 30000
 #define MESSAGES_A_ROUND 1024
@@ -176,7 +176,7 @@ static void round_once(struct server *s)
 	int64_t now_ms = clock_mono_ms();
 
 	run_timers(s, now_ms);
-	link_wait(links, 2, -1, WAIT_MS);
+	link_wait(links, 2, -1, s->adopted ? WAIT_MS : REGISTER_EVERY_MS);
 	now_ms = clock_mono_ms();
 	while (!s->lost && link_receive(s->coordinator, &m) == ERR_NONE) {
 		server_hear_coordinator(s, m.frame);

@@ -9,7 +9,7 @@
 #include "store/server_state.h"
 
 #define WORKER_FORGOTTEN_MS 15000
-#define CREDIT_MIN MIB(2)
+#define CREDIT_MIN MIB(1)
 
 static uint64_t credit(const struct server *s)
 {

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deploy/job_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordinator/prompt_rules.h"
+#include "store/accept.h"
+
+/* Puts file, line, column and key before the message. */
+static enum err_code at_key(const char *path, const char *key, struct err *err)
+{
+	char place[1024];
+
+	job_place(path, key, place, sizeof(place));
+	err_prefix(err, "%s: %s", place, key);
+	return ERR_INVALID;
+}
+
+static enum err_code check_files(const char *path, const struct job *job, struct err *err)
+{
+	for (size_t i = 0; i < job->n_corpus; i++) {
+		char key[64];
+
+		if (access(job->corpus[i], R_OK) == 0)
+			continue;
+		snprintf(key, sizeof(key), "corpus[%zu]", i);
+		err_set(err, ERR_INVALID, "cannot read '%s': %s", job->corpus[i],
+			strerror(errno));
+		return at_key(path, key, err);
+	}
+	return ERR_NONE;
+}
+
+static enum err_code check_keys(const char *path, const struct job *job, struct err *err)
+{
+	for (size_t i = 0; i < job->n_teachers; i++) {
+		const struct job_teacher *t = &job->teacher[i];
+		char key[64];
+
+		if (t->api_key_env && !getenv(t->api_key_env)) {
+			snprintf(key, sizeof(key), "teachers[%zu].api_key_env", i);
+			err_set(err, ERR_INVALID, "the environment variable %s is not set",
+				t->api_key_env);
+			return at_key(path, key, err);
+		}
+		if (t->api_key_file && access(t->api_key_file, R_OK) != 0) {
+			snprintf(key, sizeof(key), "teachers[%zu].api_key_file", i);
+			err_set(err, ERR_INVALID, "cannot read '%s': %s", t->api_key_file,
+				strerror(errno));
+			return at_key(path, key, err);
+		}
+	}
+	return ERR_NONE;
+}
+
+enum err_code job_check_read(const char *path, struct job *job, struct err *err)
+{
+	struct accept *accept = NULL;
+	struct prompt_rules rules;
+	enum err_code code = job_read(path, job, err);
+
+	if (code != ERR_NONE)
+		return code;
+	code = accept_compile(job->accept, &accept, err);
+	accept_free(accept);
+	if (code != ERR_NONE)
+		code = at_key(path, "accept", err);
+	if (code == ERR_NONE) {
+		code = prompt_rules_init(&rules, job->template, job->system, job->prefill, err);
+		if (code == ERR_NONE)
+			prompt_rules_release(&rules);
+		else
+			code = at_key(path, "template", err);
+	}
+	if (code == ERR_NONE)
+		code = check_files(path, job, err);
+	if (code == ERR_NONE)
+		code = check_keys(path, job, err);
+	if (code != ERR_NONE)
+		job_release(job);
+	return code;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests: from a task to an answer, or to a decision about a failure. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "worker/think.h"
+#include "worker/worker.h"
+
+/* Answers that wait for the store stop new questions. */
+#define UNSENT_MAX MIB(8)
+
+struct ask *asking_take(struct worker *w)
+{
+	struct ask *a = w->free_asks;
+
+	if (a) {
+		w->free_asks = a->next;
+		a->next = NULL;
+		return a;
+	}
+	a = mem_zalloc(1, sizeof(*a));
+	a->w = w;
+	a->transfer = http_transfer_new(w->http, a);
+	a->reader = w->protocol->reader_new();
+	buf_init(&a->body, LIMIT_MESSAGE);
+	buf_init(&a->raw, LIMIT_RAW_BODY);
+	a->older = w->newest_ask;
+	w->newest_ask = a;
+	return a;
+}
+
+void asking_free(struct worker *w)
+{
+	struct ask *older;
+
+	for (struct ask *a = w->newest_ask; a; a = older) {
+		older = a->older;
+		http_transfer_free(a->transfer);
+		w->protocol->reader_free(a->reader);
+		answer_release(&a->answer);
+		buf_release(&a->body);
+		buf_release(&a->raw);
+		free(a);
+	}
+}
+
+void asking_release(struct worker *w, struct ask *a)
+{
+	if (w->job.top_logprobs > 0)
+		answer_clear(&a->answer);
+	a->task = NULL;
+	a->next = w->free_asks;
+	w->free_asks = a;
+}
+
+static bool read_answer(void *owner, const void *bytes, size_t len)
+{
+	struct ask *a = owner;
+	size_t room = a->raw.max - a->raw.len;
+
+	buf_add(&a->raw, bytes, len < room ? len : room);
+	return a->w->protocol->feed(a->reader, bytes, len);
+}
+
+/* 31 bits of hash(seed, prompt, sample, revision): the same question is asked
+ * with the same seed, whoever asks it. */
+static uint64_t seed_of(const struct worker *w, const struct task *t)
+{
+	uint64_t parts[4] = {(uint64_t)w->job.sampling.seed, t->prompt->grant->number,
+		t->sample, t->revision};
+
+	if (!job_has_int(w->job.sampling.seed))
+		return SEED_NONE;
+	return request_seed(hash64(parts, sizeof(parts)));
+}
+
+static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t now_ms)
+{
+	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
+		.logits_required = w->job.logits_required,
+		.body_max = answer_body_max(
+			w->job.sampling.max_tokens, w->job.top_logprobs)};
+	struct ask *a = asking_take(w);
+
+	task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
+	t->state = TASK_ASKED;
+	t->prompt->last = e;
+	a->task = t;
+	a->endpoint = e;
+	a->sent_ms = now_ms;
+	a->created_ms = clock_wall_ms();
+	a->seed = seed_of(w, t);
+	a->answered_before = e->answered;
+	buf_clear(&a->body);
+	buf_clear(&a->raw);
+	w->protocol->write_request(&e->form, t->prompt->texts.messages, a->seed, &a->body);
+	w->protocol->begin(a->reader, &rules, &a->answer);
+	e->in_flight++;
+	e->asked++;
+	w->n_in_flight++;
+	rate_take(&e->requests, 1);
+	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max, read_answer);
+}
+
+static void wake_waiting(struct worker *w, int64_t now_ms)
+{
+	struct task *next;
+
+	for (struct task *t = w->waiting.first; t; t = next) {
+		next = t->next;
+		if (now_ms < t->not_before_ms)
+			continue;
+		task_list_remove(&w->waiting, t);
+		t->state = TASK_READY;
+		task_list_add(&w->ready[t->sample % w->job.n_teachers], t);
+	}
+}
+
+void asking_start(struct worker *w, int64_t now_ms)
+{
+	wake_waiting(w, now_ms);
+	if (w->draining || w->unsent_bytes > UNSENT_MAX)
+		return;
+	for (size_t teacher = 0; teacher < w->job.n_teachers; teacher++) {
+		struct task *t;
+
+		while ((t = w->ready[teacher].first)) {
+			struct endpoint *e = endpoint_for(w, t, now_ms);
+
+			if (!e)
+				break;
+			ask(w, t, e, now_ms);
+		}
+	}
+}
+
+/* Logs a failure; of many alike only the first of a second. */
+static void log_failure(const struct ask *a, enum reason reason, int status)
+{
+	static enum reason last_reason;
+	static int64_t last_ms;
+	static unsigned more;
+	const struct answer_error *e = &a->answer.error;
+
+	if (reason == last_reason && a->sent_ms - last_ms < 1000) {
+		more++;
+		return;
+	}
+	log_info("worker", "an attempt failed",
+		"url=%s reason=%s status=%d code=%s message=%s detail=%s why=%s "
+		"alike_before=%u",
+		log_quote(a->endpoint->url).text, reason_name(reason), status,
+		log_quote(e->present ? e->code[0] ? e->code : e->type : "").text,
+		log_quote(e->present && status >= 400 ? e->message : "").text,
+		log_quote(a->outcome.detail).text,
+		log_quote(a->answer.why ? a->answer.why : "").text, more);
+	last_reason = reason;
+	last_ms = a->sent_ms;
+	more = 0;
+}
+
+void task_failed(struct worker *w, struct task *t, enum reason reason, int status)
+{
+	t->state = TASK_FAILING;
+	t->reason = reason;
+	t->status = status;
+	t->sent = false;
+	t->serial = ++w->next_serial;
+	task_list_add(&w->failing, t);
+}
+
+static void try_again(struct worker *w, struct task *t, int64_t not_before_ms)
+{
+	t->not_before_ms = not_before_ms;
+	t->state = TASK_WAITING;
+	task_list_add(&w->waiting, t);
+}
+
+static void take_failure(struct worker *w, struct ask *a, enum reason reason,
+	int64_t now_ms)
+{
+	struct endpoint *e = a->endpoint;
+	struct task *t = a->task;
+	enum blame blame = retry_blame(reason, e->health.answered);
+	int64_t delay_ms;
+
+	log_failure(a, reason, a->outcome.status);
+	health_failed(&e->health, reason, a->outcome.status, a->sent_ms,
+		a->outcome.retry_after_ms, worker_chance(w), now_ms);
+	/* An answer that cannot be read may still have been paid for. */
+	t->wasted_nusd += encode_cost(e->job, &a->answer.usage);
+	t->wasted_prompt_tokens += count_or_zero(a->answer.usage.prompt_tokens);
+	t->wasted_completion_tokens += count_or_zero(a->answer.usage.completion_tokens);
+	if (blame == BLAME_ANSWER && a->outcome.received > 0)
+		storing_send_raw(w, a, reason);
+	if (retry_sample(&t->attempts, blame, (int)w->job.attempts,
+		    e->answered > a->answered_before, worker_chance(w),
+		    &delay_ms) == RETRY_AGAIN) {
+		e->retried++;
+		try_again(w, t, now_ms + delay_ms);
+	} else {
+		task_failed(w, t, reason, a->outcome.status);
+	}
+	asking_release(w, a);
+}
+
+/* What the body says, given how its way here was. */
+static enum reason verdict(struct worker *w, struct ask *a, const struct http_outcome *o)
+{
+	enum reason reason = w->protocol->end(a->reader);
+
+	if (o->reason != REASON_NONE)
+		return o->reason;
+	if (o->status < 200 || o->status > 299)
+		return retry_reason_of_status(o->status, a->answer.error.code[0]
+								 ? a->answer.error.code
+								 : a->answer.error.type);
+	if (reason != REASON_NONE)
+		return reason;
+	if (a->answer.model.present &&
+		!endpoint_model_is_right(a->endpoint, buf_bytes(&a->answer.model.text)))
+		return REASON_WRONG_MODEL;
+	if (endpoint_key_is_in(a->endpoint, buf_bytes(&a->answer.content.text)) ||
+		endpoint_key_is_in(a->endpoint, buf_bytes(&a->answer.reasoning.text)))
+		return REASON_SECRET_ECHO;
+	return REASON_NONE;
+}
+
+void asking_ended(void *to, struct transfer *transfer, const struct http_outcome *o)
+{
+	struct worker *w = to;
+	struct ask *a = http_owner(transfer);
+	struct endpoint *e = a->endpoint;
+	int64_t now_ms = clock_mono_ms();
+	enum reason reason;
+
+	a->outcome = *o;
+	if (!a->task) {
+		endpoint_looked(w, a, o);
+		return;
+	}
+	e->in_flight--;
+	w->n_in_flight--;
+	reason = verdict(w, a, o);
+	rate_take(&e->tokens, (double)count_or_zero(a->answer.usage.prompt_tokens) +
+				      count_or_zero(a->answer.usage.completion_tokens));
+	if (a->task->prompt->lease->lost) {
+		task_settled(w, a->task);
+		asking_release(w, a);
+		return;
+	}
+	if (reason != REASON_NONE) {
+		take_failure(w, a, reason, now_ms);
+		return;
+	}
+	health_answered(&e->health);
+	e->answered++;
+	e->latency_ms += (uint64_t)(now_ms - a->sent_ms);
+	e->tokens_used += count_or_zero(a->answer.usage.prompt_tokens) +
+			  count_or_zero(a->answer.usage.completion_tokens);
+	e->cost_nusd += encode_cost(e->job, &a->answer.usage);
+	a->task->attempts.made++;
+	think_split(&a->answer);
+	storing_take_answer(w, a);
+}

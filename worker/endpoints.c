@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where requests may go. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <jansson.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "worker/worker.h"
+
+#define KEY_MAX 8192
+#define MODELS_MAX MIB(1)
+
+static struct {
+	char *text[LIMIT_TEACHERS];
+} keys;
+
+/* A teacher's key, from where the job says; *key NULL: it has none. */
+static enum err_code read_key(const struct job_teacher *t, char **key, struct err *err)
+{
+	struct buf text;
+	struct stat st;
+	enum err_code code;
+
+	*key = NULL;
+	if (t->api_key_env) {
+		const char *value = getenv(t->api_key_env);
+
+		if (!value || !*value)
+			return err_set(err, ERR_INVALID,
+				"the environment variable %s, which has teacher %s's key, is not set",
+				t->api_key_env, t->name);
+		*key = mem_dup_str(value);
+		return ERR_NONE;
+	}
+	if (!t->api_key_file)
+		return ERR_NONE;
+	if (stat(t->api_key_file, &st) == 0 && (st.st_mode & 077))
+		return err_set(err, ERR_INVALID,
+			"'%s' holds a key and can be read by others; chmod 600 it",
+			t->api_key_file);
+	buf_init(&text, KEY_MAX);
+	code = file_read(t->api_key_file, &text, err);
+	if (code == ERR_NONE) {
+		const char *line = buf_text(&text);
+
+		*key = mem_dup_text(line, strcspn(line, " \t\r\n"));
+		memset(text.data, 0, text.len);
+	}
+	buf_release(&text);
+	return code;
+}
+
+static struct http_target *make_target(const struct job_teacher *t, const char *url,
+	const char *path, const char *key)
+{
+	const char **extra = mem_zalloc(2 * t->n_extra_headers + 1, sizeof(*extra));
+	char *whole = mem_printf("%s%s", url, path);
+	struct http_settings s = {whole, key, extra, t->proxy, t->connect_s,
+		t->first_byte_s, t->total_s};
+	struct http_target *target;
+
+	for (size_t i = 0; i < t->n_extra_headers; i++) {
+		extra[2 * i] = t->extra_header[i].name;
+		extra[2 * i + 1] = t->extra_header[i].value;
+	}
+	target = http_target_new(&s);
+	free(extra);
+	free(whole);
+	return target;
+}
+
+enum err_code endpoints_make(struct worker *w, struct err *err)
+{
+	size_t e = 0;
+
+	w->n_endpoints = job_n_endpoints(&w->job);
+	w->endpoint = mem_zalloc(w->n_endpoints, sizeof(*w->endpoint));
+	for (size_t t = 0; t < w->job.n_teachers; t++) {
+		const struct job_teacher *teacher = &w->job.teacher[t];
+
+		if (read_key(teacher, &keys.text[t], err) != ERR_NONE)
+			return err->code;
+		for (size_t u = 0; u < teacher->n_urls; u++, e++) {
+			struct endpoint *to = &w->endpoint[e];
+
+			to->teacher = (uint16_t)t;
+			to->number = (uint16_t)u;
+			to->job = teacher;
+			to->url = teacher->url[u];
+			to->server = (enum job_server)teacher->server;
+			to->target = make_target(teacher, to->url, w->protocol->path,
+				keys.text[t]);
+			to->models_target =
+				make_target(teacher, to->url, "/models", keys.text[t]);
+		}
+	}
+	return ERR_NONE;
+}
+
+void endpoints_free(struct worker *w)
+{
+	for (size_t i = 0; i < w->n_endpoints; i++) {
+		http_target_free(w->endpoint[i].target);
+		http_target_free(w->endpoint[i].models_target);
+		request_form_release(&w->endpoint[i].form);
+	}
+	free(w->endpoint);
+	w->endpoint = NULL;
+	w->n_endpoints = 0;
+	for (size_t t = 0; t < LIMIT_TEACHERS; t++) {
+		if (keys.text[t])
+			memset(keys.text[t], 0, strlen(keys.text[t]));
+		free(keys.text[t]);
+		keys.text[t] = NULL;
+	}
+}
+
+void endpoints_take_orders(struct worker *w, const struct wire_orders *m, int64_t now_ms)
+{
+	for (uint32_t i = 0; i < m->n_endpoints && i < w->n_endpoints; i++) {
+		const struct wire_endpoint_order *o = &m->endpoint[i];
+		struct endpoint *e = &w->endpoint[i];
+
+		if (o->teacher != e->teacher || o->endpoint != e->number)
+			continue;
+		e->share = o->in_flight;
+		e->stopped = o->stopped;
+		rate_set(&e->requests, o->requests_per_minute, now_ms);
+		rate_set(&e->tokens, o->tokens_per_minute, now_ms);
+	}
+}
+
+/* -- The first look: which server is it, and does it have the model? -- */
+
+static bool keep_body(void *owner, const void *bytes, size_t len)
+{
+	struct ask *a = owner;
+
+	buf_add(&a->body, bytes, len);
+	return !a->body.over;
+}
+
+static void look_at(struct worker *w, struct endpoint *e)
+{
+	struct ask *a = asking_take(w);
+
+	a->endpoint = e;
+	a->task = NULL;
+	buf_clear(&a->body);
+	a->sent_ms = clock_mono_ms();
+	e->looking = true;
+	e->look = a;
+	http_send(a->transfer, e->models_target, bytes_of(NULL, 0), MODELS_MAX, keep_body);
+}
+
+void endpoints_look(struct worker *w, int64_t now_ms)
+{
+	for (size_t i = 0; i < w->n_endpoints; i++) {
+		struct endpoint *e = &w->endpoint[i];
+
+		if (!e->looked && !e->looking && !e->stopped && !e->health.refused &&
+			now_ms >= e->health.held_until_ms)
+			look_at(w, e);
+	}
+}
+
+static enum job_server server_by_owner(const char *owner)
+{
+	static const struct {
+		const char *owner;
+		enum job_server server;
+	} known[] = {
+		{"vllm", SERVER_VLLM},
+		{"sglang", SERVER_SGLANG},
+		{"llamacpp", SERVER_LLAMACPP},
+		{"tensorrt_llm", SERVER_TRTLLM},
+		{"library", SERVER_OLLAMA},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(owner, known[i].owner) == 0)
+			return known[i].server;
+	return SERVER_OPENAI;
+}
+
+/* What /models says, as far as it can be read: who made the server, and
+ * whether it knows the model by the name that the job has. */
+static enum job_server read_models(struct endpoint *e, struct buf *body)
+{
+	json_t *tree = json_loadb(buf_text(body), body->len, 0, NULL), *one;
+	enum job_server server = SERVER_OPENAI;
+	size_t i;
+
+	json_array_foreach(json_object_get(tree, "data"), i, one) {
+		const char *id = json_string_value(json_object_get(one, "id"));
+		const char *owner = json_string_value(json_object_get(one, "owned_by"));
+
+		if (owner && i == 0)
+			server = server_by_owner(owner);
+		if (id && strcmp(id, e->job->model) == 0)
+			e->asked_model_listed = true;
+	}
+	json_decref(tree);
+	return server;
+}
+
+static void make_form(struct worker *w, struct endpoint *e)
+{
+	struct request_terms terms = {e->job, &w->job.sampling, e->server,
+		w->job.top_logprobs, w->job.prefill};
+	struct err err = {0};
+
+	if (w->protocol->form_init(&e->form, &terms, &err) == ERR_NONE)
+		return;
+	log_error("worker", "this endpoint cannot be asked what the job asks",
+		"url=%s server=%s why=%s", log_quote(e->url).text, job_server_name(e->server),
+		log_quote(err.msg).text);
+	e->health.refused = true;
+	e->health.reason = REASON_BAD_REQUEST;
+}
+
+void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o)
+{
+	struct endpoint *e = a->endpoint;
+	int64_t now_ms = clock_mono_ms();
+	enum reason reason = o->reason;
+
+	e->looking = false;
+	e->look = NULL;
+	/* Many servers have no list, or ask for no key to see it: only what
+	 * would hit the requests just as well counts. */
+	if (reason == REASON_NONE && (o->status == 401 || o->status == 402 ||
+					     o->status == 429 || o->status >= 500))
+		reason = retry_reason_of_status(o->status, "");
+	if (reason == REASON_CONNECT || reason == REASON_DNS || reason == REASON_TLS ||
+		reason == REASON_TIMEOUT || reason == REASON_UNAUTHORIZED ||
+		reason == REASON_PAYMENT || reason == REASON_RATE_LIMITED ||
+		reason == REASON_OVERLOADED) {
+		health_failed(&e->health, reason, o->status, a->sent_ms, o->retry_after_ms,
+			worker_chance(w), now_ms);
+		log_warn("worker", "an endpoint does not answer",
+			"url=%s reason=%s status=%d detail=%s", log_quote(e->url).text,
+			reason_name(reason), o->status, log_quote(o->detail).text);
+		asking_release(w, a);
+		return;
+	}
+	if (e->server == SERVER_AUTO)
+		e->server = o->reason == REASON_NONE && o->status == 200
+				    ? read_models(e, &a->body)
+				    : SERVER_OPENAI;
+	else if (o->reason == REASON_NONE && o->status == 200)
+		read_models(e, &a->body);
+	e->looked = true;
+	e->health.failures = 0;
+	make_form(w, e);
+	log_info("worker", "an endpoint is there", "url=%s server=%s model_listed=%d",
+		log_quote(e->url).text, job_server_name(e->server), e->asked_model_listed);
+	asking_release(w, a);
+}
+
+/* -- Choosing -- */
+
+static bool can_take(struct endpoint *e, int64_t now_ms)
+{
+	return e->looked && !e->stopped &&
+	       e->in_flight < health_allows(&e->health, e->share, now_ms) &&
+	       rate_allows(&e->requests, now_ms) && rate_allows(&e->tokens, now_ms);
+}
+
+struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms)
+{
+	uint16_t teacher = (uint16_t)(t->sample % w->job.n_teachers);
+	struct endpoint *best = NULL;
+
+	if (t->prompt->last && t->prompt->last->teacher == teacher &&
+		can_take(t->prompt->last, now_ms))
+		return t->prompt->last;
+	for (size_t i = 0; i < w->n_endpoints; i++) {
+		struct endpoint *e = &w->endpoint[i];
+
+		if (e->teacher != teacher || !can_take(e, now_ms))
+			continue;
+		/* The emptiest, by the part of its share that is in use. */
+		if (!best || (uint64_t)e->in_flight * best->share <
+				     (uint64_t)best->in_flight * e->share)
+			best = e;
+	}
+	return best;
+}
+
+bool endpoint_model_is_right(struct endpoint *e, struct bytes reported)
+{
+	struct bytes asked = bytes_of(e->job->model, strlen(e->job->model));
+
+	if (reported.len == 0 || model_matches(asked, reported))
+		return true;
+	/* A server that knows the model by the job's name calls it so. Others
+	 * have one name of their own for it, and stay with it. */
+	if (e->asked_model_listed || reported.len >= sizeof(e->other_model))
+		return false;
+	if (!e->other_model[0] && !e->health.answered) {
+		memcpy(e->other_model, reported.data, reported.len);
+		e->other_model[reported.len] = '\0';
+		log_warn("worker", "the endpoint calls the model by another name",
+			"url=%s asked=%s reported=%s", log_quote(e->url).text,
+			log_quote(e->job->model).text, log_quote(e->other_model).text);
+	}
+	return strlen(e->other_model) == reported.len &&
+	       memcmp(e->other_model, reported.data, reported.len) == 0;
+}
+
+bool endpoint_key_is_in(const struct endpoint *e, struct bytes text)
+{
+	const char *key = keys.text[e->teacher];
+
+	/* A short word as a key would be found by chance. */
+	return key && strlen(key) >= 8 && text.len >= strlen(key) &&
+	       memmem(text.data, text.len, key, strlen(key));
+}
+
+static enum endpoint_state state_of(const struct endpoint *e)
+{
+	if (e->health.refused)
+		return ENDPOINT_REFUSED;
+	if (e->health.failures > 0)
+		return ENDPOINT_HELD;
+	return e->looked ? ENDPOINT_UP : ENDPOINT_NEW;
+}
+
+void endpoints_beat(struct worker *w, struct wire_beat *beat)
+{
+	beat->endpoint = mem_zalloc(w->n_endpoints, sizeof(*beat->endpoint));
+	beat->n_endpoints = (uint32_t)w->n_endpoints;
+	for (size_t i = 0; i < w->n_endpoints; i++) {
+		const struct endpoint *e = &w->endpoint[i];
+
+		beat->endpoint[i] = (struct wire_endpoint_beat){
+			.teacher = e->teacher,
+			.endpoint = e->number,
+			.state = (uint8_t)state_of(e),
+			.status = (uint16_t)e->health.status,
+			.reason = (uint8_t)e->health.reason,
+			.in_flight = e->in_flight,
+			.could_use = e->in_flight + (uint32_t)w->ready[e->teacher].n,
+			.asked = e->asked,
+			.answered = e->answered,
+			.retried = e->retried,
+			.latency_ms = e->latency_ms,
+			.cost_nusd = e->cost_nusd,
+			.tokens = e->tokens_used,
+		};
+	}
+}

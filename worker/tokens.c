@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/limits.h"
+#include "common/mem.h"
+#include "common/token_map.h"
+#include "store/offer.h"
+
+#define VOCABULARIES_MAX 64
+/* Ids above this are told every time; no tokenizer has so many. */
+#define TOLD_MAX (1u << 22)
+
+struct vocabulary {
+	uint32_t number;
+	struct token_map map; /* interned ids */
+	uint64_t *told;       /* a bit an id of the teacher's */
+	uint32_t n_told;      /* bits there are */
+};
+
+struct tokens {
+	struct vocabulary of[VOCABULARIES_MAX];
+	size_t n;
+	struct wire_token *ask;
+	size_t cap_ask;
+	struct token_map asked; /* those in `ask` */
+};
+
+struct tokens *tokens_new(void)
+{
+	return mem_zalloc(1, sizeof(struct tokens));
+}
+
+void tokens_free(struct tokens *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n; i++) {
+		token_map_release(&t->of[i].map);
+		free(t->of[i].told);
+	}
+	token_map_release(&t->asked);
+	free(t->ask);
+	free(t);
+}
+
+void tokens_forget_told(struct tokens *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		memset(t->of[i].told, 0, t->of[i].n_told / 8);
+}
+
+static struct vocabulary *find(struct tokens *t, uint32_t number)
+{
+	size_t i = 0;
+
+	while (i < t->n && t->of[i].number != number)
+		i++;
+	if (i == VOCABULARIES_MAX) { /* the oldest makes room */
+		token_map_release(&t->of[0].map);
+		free(t->of[0].told);
+		memmove(&t->of[0], &t->of[1], (--t->n) * sizeof(t->of[0]));
+		i = t->n;
+	}
+	if (i == t->n) {
+		t->of[t->n++] = (struct vocabulary){.number = number};
+	}
+	return &t->of[i];
+}
+
+bool tokens_have_ids(const struct rows *rows)
+{
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (rows->id[i] == TOKEN_ID_UNKNOWN)
+			return false;
+	for (uint32_t i = 0; i < rows->m; i++)
+		if (rows->cand_id[i] == TOKEN_ID_UNKNOWN)
+			return false;
+	return true;
+}
+
+/* Whether the id was told before; it counts as told from now on. */
+static bool tell_once(struct vocabulary *v, uint32_t id)
+{
+	uint64_t bit = (uint64_t)1 << (id % 64);
+	bool told;
+
+	if (id >= TOLD_MAX)
+		return false;
+	if (id >= v->n_told) {
+		uint32_t n = v->n_told ? v->n_told : 65536;
+
+		while (n <= id)
+			n *= 2;
+		v->told = mem_realloc(v->told, n / 64, sizeof(*v->told));
+		memset((char *)v->told + v->n_told / 8, 0, (n - v->n_told) / 8);
+		v->n_told = n;
+	}
+	told = v->told[id / 64] & bit;
+	v->told[id / 64] |= bit;
+	return told;
+}
+
+static void tell(struct vocabulary *v, uint32_t id, const struct rows *rows, uint32_t at,
+	uint16_t len, struct buf *entries)
+{
+	if (id == TOKEN_ID_UNKNOWN || len == TOKEN_BYTES_UNKNOWN ||
+		len > LIMIT_TOKEN_BYTES || tell_once(v, id))
+		return;
+	vocab_entry_add(entries, v->number, id, bytes_of(rows->pool.data + at, len));
+}
+
+void tokens_tell(struct tokens *t, uint32_t vocabulary, const struct rows *rows,
+	struct buf *entries)
+{
+	struct vocabulary *v = find(t, vocabulary);
+
+	for (uint32_t i = 0; i < rows->n; i++)
+		tell(v, rows->id[i], rows, rows->token_at[i], rows->token_len[i], entries);
+	for (uint32_t i = 0; i < rows->m; i++)
+		tell(v, rows->cand_id[i], rows, rows->cand_at[i], rows->cand_len[i], entries);
+}
+
+static void look_up(struct tokens *t, const struct vocabulary *v, uint16_t ordinal,
+	struct bytes token, uint32_t *id, struct wire_intern *ask)
+{
+	uint32_t asked;
+
+	if (token.len > LIMIT_TOKEN_BYTES)
+		return;
+	if (token_map_find(&v->map, ordinal, token, id) ||
+		token_map_find(&t->asked, ordinal, token, &asked))
+		return;
+	token_map_add(&t->asked, ordinal, token, ask->n);
+	MEM_GROW(t->ask, t->cap_ask, ask->n + 1);
+	t->ask[ask->n++] = (struct wire_token){ordinal, token};
+	ask->token = t->ask;
+}
+
+/* How many candidates before `at` in its row have the same bytes. */
+static uint16_t ordinal_of(const struct rows *rows, uint32_t first, uint32_t at)
+{
+	uint16_t n = 0;
+
+	for (uint32_t i = first; i < at; i++)
+		n = (uint16_t)(n + (rows->cand_len[i] == rows->cand_len[at] &&
+					   memcmp(rows->pool.data + rows->cand_at[i],
+						   rows->pool.data + rows->cand_at[at],
+						   rows->cand_len[at]) == 0));
+	return n;
+}
+
+/* The sampled token is the listed one with its bytes and its logprob. */
+static uint16_t ordinal_of_sampled(const struct rows *rows, uint32_t row)
+{
+	uint16_t n = 0;
+
+	for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
+		if (rows->cand_len[i] != rows->token_len[row] ||
+			memcmp(rows->pool.data + rows->cand_at[i],
+				rows->pool.data + rows->token_at[row],
+				rows->token_len[row]) != 0)
+			continue;
+		if (rows->cand_logprob[i] == rows->logprob[row])
+			return n;
+		n++;
+	}
+	return 0;
+}
+
+bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
+	struct wire_intern *ask)
+{
+	struct vocabulary *v = find(t, vocabulary);
+
+	*ask = (struct wire_intern){.vocabulary = vocabulary};
+	token_map_release(&t->asked);
+	for (uint32_t row = 0; row < rows->n; row++) {
+		rows->id[row] = TOKEN_ID_UNKNOWN;
+		if (rows->token_len[row] != TOKEN_BYTES_UNKNOWN)
+			look_up(t, v, ordinal_of_sampled(rows, row),
+				bytes_of(rows->pool.data + rows->token_at[row],
+					rows->token_len[row]),
+				&rows->id[row], ask);
+		for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
+			rows->cand_id[i] = TOKEN_ID_UNKNOWN;
+			if (rows->cand_len[i] != TOKEN_BYTES_UNKNOWN)
+				look_up(t, v, ordinal_of(rows, rows->first[row], i),
+					bytes_of(rows->pool.data + rows->cand_at[i],
+						rows->cand_len[i]),
+					&rows->cand_id[i], ask);
+		}
+	}
+	return ask->n == 0;
+}
+
+void tokens_learn(struct tokens *t, uint32_t vocabulary, const struct wire_token *token,
+	const uint32_t *id, uint32_t n)
+{
+	struct vocabulary *v = find(t, vocabulary);
+	uint32_t known;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (!token_map_find(&v->map, token[i].ordinal, token[i].token, &known))
+			token_map_add(&v->map, token[i].ordinal, token[i].token, id[i]);
+}

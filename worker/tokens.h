@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokens.h - what this worker knows of tokens' ids and bytes
+ *
+ * Two kinds of vocabularies (store/keys.h, vocabulary_number):
+ *   - where the teacher gives token ids, their bytes are told to the store
+ *     once, with the first sample that has them;
+ *   - where it gives only bytes, the store gives ids (INTERN), and they are
+ *     remembered here, so that after a while nobody has to ask.
+ *
+ * Pure.
+ */
+#ifndef RETORT_WORKER_TOKENS_H
+#define RETORT_WORKER_TOKENS_H
+
+#include "common/wire.h"
+#include "store/logits.h"
+#include "worker/rows.h"
+
+struct tokens;
+
+struct tokens *tokens_new(void);
+void tokens_free(struct tokens *t);
+/* After the store was replaced: what was told must be told again. */
+void tokens_forget_told(struct tokens *t);
+
+/* True if every token and candidate has an id of the teacher's. */
+bool tokens_have_ids(const struct rows *rows);
+
+/* Appends, as vocab_entry_add does, the bytes of ids that were not told yet. */
+void tokens_tell(struct tokens *t, uint32_t vocabulary, const struct rows *rows,
+	struct buf *entries);
+
+/*
+ * Fills in ids by bytes. Those that are not known are listed in `ask` (owned
+ * by `t`, lent until the next call), and false is returned: the same call
+ * works once tokens_learn has been told their ids. A token whose bytes are
+ * not known keeps TOKEN_ID_UNKNOWN.
+ */
+bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
+	struct wire_intern *ask);
+void tokens_learn(struct tokens *t, uint32_t vocabulary, const struct wire_token *token,
+	const uint32_t *id, uint32_t n);
+
+#endif

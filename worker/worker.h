@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h - the worker's process
+ *
+ * One thread: libcurl's multi interface and two ZeroMQ links in one loop
+ * (loop.c). A prompt's way through it, by file:
+ *
+ *   leases.c    GRANT -> OPEN -> OPENED: samples that are missing become tasks
+ *   asking.c    task -> request -> answer -> readable? else retry.h decides
+ *   storing.c   readable answer -> ids -> offer (encode.h) -> PUT -> RESULT
+ *   leases.c    all tasks of a lease are settled -> DONE
+ *   endpoints.c where requests may go: shares, holds, rates, the first look
+ *
+ * It touches no disk but for key files. What it holds is bounded: leases by
+ * what it asked for, bodies by the requests in flight, offers by the store's
+ * credit.
+ */
+#ifndef RETORT_WORKER_WORKER_H
+#define RETORT_WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/job.h"
+#include "common/link.h"
+#include "common/wire.h"
+#include "worker/encode.h"
+#include "worker/http.h"
+#include "worker/protocol.h"
+#include "worker/rate.h"
+#include "worker/retry.h"
+#include "worker/tokens.h"
+
+struct worker_options {
+	const char *coordinator; /* its address */
+	const char *name;
+};
+
+/* Works until the run has ended, or somebody asks to stop (ERR_NONE). */
+enum err_code worker_run(const struct worker_options *options, struct err *err) MUST_CHECK;
+
+/* -- For the worker's own files only from here on -- */
+
+struct worker;
+struct held;
+struct endpoint;
+
+/* A prompt of a lease. Its bytes are in the lease's frame. */
+struct held_prompt {
+	struct held *lease;
+	const struct wire_prompt *grant;
+	struct encode_prompt texts;
+	bool store_has_text;
+	unsigned open_tasks; /* not settled */
+	struct endpoint *last; /* its samples stay there: prefix caches */
+};
+
+enum task_state {
+	TASK_READY,    /* waits for an endpoint */
+	TASK_WAITING,  /* ready at not_before_ms */
+	TASK_ASKED,    /* a request is in flight */
+	TASK_INTERN,   /* waits for the store to give ids to tokens */
+	TASK_OFFERED,  /* its offer waits for credit, or for the store's answer */
+	TASK_FAILING,  /* FAILED waits to be RECORDED */
+	TASK_SETTLED
+};
+
+/* One sample to be asked for. */
+struct task {
+	struct held_prompt *prompt;
+	uint32_t sample, revision;
+	enum task_state state;
+	struct attempts attempts;
+	int64_t not_before_ms;
+	uint32_t wasted_prompt_tokens, wasted_completion_tokens;
+	int64_t wasted_nusd;
+
+	uint64_t serial;  /* of the PUT or FAILED that is out */
+	struct buf offer; /* until the store has answered */
+	bool sent;
+	int64_t sent_ms;
+	enum reason reason; /* TASK_FAILING */
+	int status;
+
+	struct task *next, *prev; /* in the list of its state */
+};
+
+struct task_list {
+	struct task *first, *last;
+	size_t n;
+};
+
+/* A lease. */
+struct held {
+	uint64_t shard, epoch, prompts; /* bit map by line */
+	uint8_t *frame;                 /* the GRANT's bytes */
+	struct wire wire;               /* decoded from it */
+	struct held_prompt *prompt;     /* [wire.grant.n_prompts] */
+	struct task *task;
+	size_t n_tasks, n_open;
+	bool opened, lost;
+	int64_t asked_ms; /* when OPEN was sent */
+	uint64_t given_back;
+	struct held *next;
+};
+
+struct endpoint {
+	uint16_t teacher, number;
+	const struct job_teacher *job;
+	const char *url;
+	struct http_target *target, *models_target;
+	enum job_server server;
+	bool looked, looking; /* at /models: what server it is */
+	struct ask *look;
+	struct request_form form;
+	bool asked_model_listed;
+
+	uint32_t share, in_flight;
+	bool stopped;
+	struct rate requests, tokens;
+	struct health health;
+	uint64_t asked, answered, retried, latency_ms, tokens_used;
+	int64_t cost_nusd;
+	char other_model[256]; /* another name that it reports, always the same */
+};
+
+/* A request in flight, or an answer that waits for ids. */
+struct ask {
+	struct worker *w;
+	struct transfer *transfer;
+	struct endpoint *endpoint;
+	struct task *task; /* NULL: a look at /models, or the lease was lost */
+	struct answer_reader *reader;
+	struct answer answer;
+	struct buf body, raw;
+	int64_t sent_ms, created_ms;
+	uint64_t seed, answered_before;
+	uint64_t intern_serial;
+	struct http_outcome outcome;
+	struct ask *next; /* in the list of free ones, or of those that wait for ids */
+	struct ask *older; /* in the list of all */
+};
+
+struct worker {
+	const struct worker_options *options;
+	struct link *coordinator, *store;
+	char store_address[256];
+	uint64_t session, boot; /* ours, the store's */
+	bool welcomed, draining;
+	struct err fatal;
+	bool ended;
+
+	unsigned char run[RUN_ID_SIZE];
+	uint32_t number, heartbeat_ms, settings;
+	char *job_text;
+	struct job job;
+	const struct protocol *protocol;
+	struct endpoint *endpoint;
+	size_t n_endpoints;
+
+	struct http *http;
+	struct encoder *encoder;
+	struct tokens *tokens;
+	struct ask *free_asks, *interning, *newest_ask;
+	size_t n_in_flight;
+
+	struct held *held;
+	unsigned prompts_wanted; /* asked for and not granted yet */
+	struct task_list *ready; /* by teacher */
+	struct task_list waiting, offered, failing;
+	size_t unsent_bytes, unanswered_bytes;
+	uint64_t credit, next_serial;
+	double samples_per_ms; /* settled, of late */
+	uint64_t settled, settled_before;
+
+	int64_t beat_at, hello_at, ping_at, resend_at, rate_at;
+	uint64_t random_state;
+};
+
+/* loop.c */
+double worker_chance(struct worker *w); /* 0 <= x < 1 */
+bool worker_tell_coordinator(struct worker *w, const struct wire *m);
+bool worker_tell_store(struct worker *w, const struct wire *m);
+void task_list_add(struct task_list *l, struct task *t);
+void task_list_remove(struct task_list *l, struct task *t);
+
+/* leases.c */
+void leases_take_grant(struct worker *w, struct bytes frame, int64_t now_ms);
+void leases_take_opened(struct worker *w, const struct wire_opened *m, int64_t now_ms);
+void leases_lose(struct worker *w, uint64_t shard, uint64_t epoch);
+void leases_resend_opens(struct worker *w, int64_t now_ms);
+void leases_ask_for_more(struct worker *w);
+/* Gives back what is not begun; for draining. */
+void leases_give_back(struct worker *w);
+struct wire_lease_list leases_list(struct worker *w); /* the caller frees `at` */
+void leases_free(struct worker *w);
+/* A task has come to its end: stored, failed, or no longer ours. */
+void task_settled(struct worker *w, struct task *t);
+
+/* asking.c */
+void asking_start(struct worker *w, int64_t now_ms);
+void asking_ended(void *to, struct transfer *t, const struct http_outcome *o);
+void asking_release(struct worker *w, struct ask *a);
+struct ask *asking_take(struct worker *w);
+void task_failed(struct worker *w, struct task *t, enum reason reason, int status);
+void asking_free(struct worker *w);
+
+/* storing.c */
+void storing_take_answer(struct worker *w, struct ask *a);
+void storing_send(struct worker *w, int64_t now_ms);
+void storing_take_result(struct worker *w, const struct wire_result *m, int64_t now_ms);
+void storing_take_interned(struct worker *w, const struct wire_interned *m);
+void storing_take_recorded(struct worker *w, uint64_t serial);
+void storing_resend(struct worker *w, int64_t now_ms, bool all);
+void storing_send_raw(struct worker *w, const struct ask *a, enum reason reason);
+void storing_see_boot(struct worker *w, uint64_t boot, int64_t now_ms);
+
+/* endpoints.c */
+enum err_code endpoints_make(struct worker *w, struct err *err) MUST_CHECK;
+void endpoints_free(struct worker *w);
+void endpoints_take_orders(struct worker *w, const struct wire_orders *m, int64_t now_ms);
+void endpoints_look(struct worker *w, int64_t now_ms);
+void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o);
+/* The endpoint to ask for a task now, or NULL. */
+struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms);
+/* Whether the model that an answer names is the one that was asked. */
+bool endpoint_model_is_right(struct endpoint *e, struct bytes reported);
+/* True if the text holds the endpoint's key. */
+bool endpoint_key_is_in(const struct endpoint *e, struct bytes text);
+void endpoints_beat(struct worker *w, struct wire_beat *beat); /* caller frees lists */
+
+#endif
