@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/mem.h"
 
 size_t utf8_sequence(const void *s, size_t len)
@@ -115,8 +116,8 @@ static bool acts_on_terminal(uint32_t code)
 }
 
 /* One character at p as escaped text; returns bytes eaten. */
-static size_t escape_one(const unsigned char *p, size_t len, bool keep_layout,
-	char piece[16])
+static size_t escape_one(
+	const unsigned char *p, size_t len, bool keep_layout, char piece[16])
 {
 	size_t n = utf8_sequence(p, len);
 	uint32_t code;
@@ -186,28 +187,59 @@ size_t text_printable(const void *s, size_t len, char *out)
 	return at;
 }
 
+/* A set top bit for each of eight bytes that is no printable ASCII; only the
+ * lowest set bit is exact. */
+static inline uint64_t unprintable(uint64_t w)
+{
+	const uint64_t each = 0x0101010101010101u;
+	uint64_t del = w ^ each * 0x7f;
+
+	return (w | (w - each * 0x20) | ((del - each) & ~del)) & each * 0x80;
+}
+
+/* True if the byte at p, no printable ASCII, begins a control character. */
+static bool begins_control(const unsigned char *p, size_t len)
+{
+	switch (p[0]) {
+	case '\t':
+	case '\n':
+	case '\r':
+	case '\f':
+		return false;
+	case 0xc2: /* U+0080 to U+009F */
+		return len > 1 && p[1] < 0xa0;
+	case 0xe2: /* U+202D, U+202E */
+		return len > 2 && p[1] == 0x80 && (p[2] == 0xad || p[2] == 0xae);
+	default:
+		return p[0] < 0x20 || p[0] == 0x7f;
+	}
+}
+
+/* Bytes of the character whose first byte is c. */
+static size_t width(unsigned char c)
+{
+	return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
 bool text_has_control(const void *s, size_t len)
 {
-	const unsigned char *p = s;
+	const unsigned char *p = s, *end = len ? p + len : p;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = p[i];
+	while (p < end) {
+		if (end - p >= 8) {
+			uint64_t found = unprintable(get_u64(p));
 
-		if (c >= 0x20 && c < 0x7f)
-			continue;
-		if (c < 0x20) {
-			if (c != '\t' && c != '\n' && c != '\r' && c != '\f')
-				return true;
-		} else if (c == 0x7f) {
-			return true;
-		} else if (c == 0xc2) { /* U+0080 to U+009F */
-			if (i + 1 < len && p[i + 1] < 0xa0)
-				return true;
-		} else if (c == 0xe2) { /* U+202D, U+202E */
-			if (i + 2 < len && p[i + 1] == 0x80 &&
-				(p[i + 2] == 0xad || p[i + 2] == 0xae))
-				return true;
+			if (!found) {
+				p += 8;
+				continue;
+			}
+			p += (size_t)__builtin_ctzll(found) >> 3;
 		}
+		if ((*p < 0x20 || *p >= 0x7f) && begins_control(p, (size_t)(end - p)))
+			return true;
+		if (width(*p) >= (size_t)(end - p))
+			return false;
+		p += width(*p);
 	}
 	return false;
 }
@@ -232,8 +264,8 @@ static size_t edit_distance(const char *a, const char *b)
 				best = last[j] + 1;
 			if (now[j - 1] + 1 < best)
 				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-				before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+				a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			now[j] = best;
 		}
@@ -318,7 +350,8 @@ void text_duration(int64_t seconds, char out[32])
 	else if (seconds < 60)
 		snprintf(out, 32, "%d s", (int)seconds);
 	else if (seconds < 3600)
-		snprintf(out, 32, "%d min %02d s", (int)(seconds / 60), (int)(seconds % 60));
+		snprintf(out, 32, "%d min %02d s", (int)(seconds / 60),
+			(int)(seconds % 60));
 	else if (seconds < 48 * 3600)
 		snprintf(out, 32, "%d h %02d min", (int)(seconds / 3600),
 			(int)(seconds / 60 % 60));
