@@ -126,14 +126,17 @@ static const uint64_t power_of_five[][2] = {
 	{0x96769950b50d88f4u, 0x1314448000000000u},
 };
 
-bool jt_scale(uint64_t w, int q, double *out)
+#define NOT_A_VALUE ((double)__builtin_nan(""))
+
+/* w * 10^q correctly rounded, for w > 0 and a power that the table has;
+ * NOT_A_VALUE if this method cannot tell. */
+static inline double scale(uint64_t w, int q)
 {
 	unsigned __int128 first;
 	uint64_t high, low, mantissa;
 	int shift, upper, power;
+	double out;
 
-	if (q < POWER_MIN || q > POWER_MAX)
-		return false;
 	shift = __builtin_clzll(w);
 	w <<= shift;
 	first = (unsigned __int128)w * power_of_five[q - POWER_MIN][0];
@@ -149,12 +152,12 @@ bool jt_scale(uint64_t w, int q, double *out)
 			high++;
 	}
 	if (low == UINT64_MAX && (q < -27 || q > 55))
-		return false;
+		return NOT_A_VALUE;
 	upper = (int)(high >> 63);
 	mantissa = high >> (upper + 9);
 	power = ((217706 * q) >> 16) + 63 + upper - shift + 1023;
 	if (power <= 0)
-		return false; /* subnormal */
+		return NOT_A_VALUE; /* subnormal */
 	if (low <= 1 && q >= -4 && q <= 23 && (mantissa & 3) == 1 &&
 		mantissa << (upper + 9) == high)
 		mantissa &= ~(uint64_t)1; /* exactly half way: to even */
@@ -165,14 +168,15 @@ bool jt_scale(uint64_t w, int q, double *out)
 		power++;
 	}
 	if (power >= 0x7ff)
-		return false;
+		return NOT_A_VALUE;
 	mantissa = (mantissa & ~((uint64_t)1 << 52)) | (uint64_t)power << 52;
-	memcpy(out, &mantissa, sizeof(*out));
-	return true;
+	memcpy(&out, &mantissa, sizeof(out));
+	return out;
 }
 
-/* The checked number text [p, end) by the C library. False if it overflows. */
-static bool number_by_library(
+/* The checked number text [p, end) by the C library. False if it overflows. Its
+ * large frame must not become part of the fast ways. */
+static __attribute__((noinline)) bool number_by_library(
 	const unsigned char *p, const unsigned char *end, double *out)
 {
 	char text[NUMBER_MAX + 1];
@@ -189,6 +193,15 @@ static inline bool is_digit(unsigned char c)
 	return c >= '0' && c <= '9';
 }
 
+/* The number that eight digits make, as values 0 to 9, first one lowest. */
+static inline uint64_t eight_values(uint64_t w)
+{
+	w = w * 10 + (w >> 8); /* pairs */
+	return ((w & 0x000000ff000000ffu) * 0x000f424000000064u +
+		       (w >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >>
+	       32;
+}
+
 /* Eight digits at once, if the eight bytes at p are digits. */
 static inline bool eight_digits(const unsigned char *p, uint64_t *value)
 {
@@ -196,11 +209,7 @@ static inline bool eight_digits(const unsigned char *p, uint64_t *value)
 
 	if (((w & EACH(0xf0)) | (((w + EACH(6)) & EACH(0xf0)) >> 4)) != EACH(0x33))
 		return false;
-	w -= EACH('0');
-	w = w * 10 + (w >> 8); /* pairs */
-	*value = ((w & 0x000000ff000000ffu) * 0x000f424000000064u +
-			 (w >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >>
-		 32;
+	*value = eight_values(w - EACH('0'));
 	return true;
 }
 
@@ -296,29 +305,31 @@ static inline enum jt scan_number(const unsigned char *p, const unsigned char *e
 	return p == end ? JT_MORE : JT_OK;
 }
 
-/* False, and an infinity, beyond the range. */
-static inline bool value_of_number(const unsigned char *p, const unsigned char *end,
-	const struct parts *n, double *out)
+/* From the parts alone; NOT_A_VALUE if that is not possible. */
+static inline double value_of_parts(struct parts n)
 {
 	static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
 		1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
 		1e22};
-	int64_t exponent = n->exponent;
 	double v;
 
-	if (n->n_digits > 19)
-		return number_by_library(p, end, out);
-	if (n->w == 0) {
-		v = 0;
-	} else if (n->w <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22) {
-		v = exponent < 0 ? (double)n->w / tens[-exponent]
-				 : (double)n->w * tens[exponent];
-	} else if (exponent < POWER_MIN || exponent > POWER_MAX ||
-		   !jt_scale(n->w, (int)exponent, &v)) {
-		return number_by_library(p, end, out);
-	}
-	*out = n->negative ? -v : v;
-	return true;
+	if (n.n_digits > 19 || n.exponent < POWER_MIN || n.exponent > POWER_MAX)
+		return NOT_A_VALUE;
+	if (n.w > (uint64_t)1 << 53 || n.exponent < -22 || n.exponent > 22)
+		v = n.w ? scale(n.w, (int)n.exponent) : 0;
+	else if (n.exponent < 0)
+		v = (double)n.w / tens[-n.exponent];
+	else
+		v = (double)n.w * tens[n.exponent];
+	return n.negative ? -v : v;
+}
+
+/* False, and an infinity, beyond the range. */
+static inline bool value_of_number(
+	const unsigned char *p, const unsigned char *end, struct parts n, double *out)
+{
+	*out = value_of_parts(n);
+	return *out == *out || number_by_library(p, end, out);
 }
 
 enum jt jt_number(const unsigned char *p, const unsigned char *end,
@@ -336,18 +347,89 @@ enum jt jt_number(const unsigned char *p, const unsigned char *end,
 		out->is_integer = true;
 		out->integer = (int64_t)(n.negative ? 0 - n.w : n.w);
 	}
-	return value_of_number(p, *next, &n, &out->value) ? JT_OK : JT_BAD;
+	return value_of_number(p, *next, n, &out->value) ? JT_OK : JT_BAD;
 }
 
-enum jt jt_real(const unsigned char *p, const unsigned char *end,
-	const unsigned char **next, double *out)
+/* How many of the eight bytes, XORed with '0', are digits up to the first that
+ * is none. */
+static inline unsigned digit_run(uint64_t eight)
+{
+	uint64_t stop = ((eight + EACH(0x76)) | eight) & EACH(0x80);
+
+	return stop ? (unsigned)__builtin_ctzll(stop) >> 3 : 8;
+}
+
+/* w with the first n (0 to 8) of the eight behind it. */
+static inline uint64_t append_digits(uint64_t w, uint64_t eight, unsigned n)
+{
+	static const uint64_t tens[] = {
+		1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+	unsigned half = 4 * (8 - n); /* a shift by 64 is undefined, two by 32 are not */
+
+	return w * tens[n] + eight_values(eight << half << half);
+}
+
+/*
+ * "-d.ddd" or "-dd.ddd" with up to 17 digits behind the point and no exponent:
+ * what nearly all logprobs look like. Read without a loop, since a loop's end
+ * would be guessed wrong once a number. NOT_A_VALUE, and *next unchanged, if it
+ * is anything else. 32 bytes must be there.
+ */
+static inline double common_real(const unsigned char *p, const unsigned char **next)
+{
+	struct parts parts = {.negative = *p == '-'};
+	unsigned n, n_second, n_third = 0;
+	uint64_t first, second;
+
+	p += parts.negative;
+	if (!is_digit(p[0]))
+		return NOT_A_VALUE;
+	parts.w = (uint64_t)(p[0] - '0');
+	if (is_digit(p[1])) {
+		parts.w = parts.w * 10 + (uint64_t)(p[1] - '0');
+		if (*p++ == '0')
+			return NOT_A_VALUE;
+	}
+	if (p[1] != '.')
+		return NOT_A_VALUE;
+	first = get_u64(p + 2) ^ EACH('0');
+	second = get_u64(p + 10) ^ EACH('0');
+	n = digit_run(first);
+	n_second = n == 8 ? digit_run(second) : 0;
+	parts.w = append_digits(append_digits(parts.w, first, n), second, n_second);
+	n += n_second;
+	p += 2 + n;
+	if (n == 16 && is_digit(*p)) {
+		parts.w = parts.w * 10 + (uint64_t)(*p++ - '0');
+		n_third = 1;
+	}
+	if (n == 0 || is_digit(*p) || *p == 'e' || *p == 'E')
+		return NOT_A_VALUE;
+	parts.exponent = -(int64_t)(n + n_third);
+	*next = p;
+	return value_of_parts(parts);
+}
+
+static __attribute__((noinline)) enum jt any_real(const unsigned char *p,
+	const unsigned char *end, const unsigned char **next, double *out)
 {
 	struct parts n;
 	enum jt got = scan_number(p, end, next, &n);
 
 	if (got == JT_OK)
-		value_of_number(p, *next, &n, out);
+		value_of_number(p, *next, n, out);
 	return got;
+}
+
+enum jt jt_real(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, double *out)
+{
+	if (end - p >= 32) {
+		*out = common_real(p, next);
+		if (*out == *out)
+			return JT_OK;
+	}
+	return any_real(p, end, next, out);
 }
 
 static const unsigned char *skip_digits(

@@ -147,48 +147,74 @@ enum jt jt_string(const unsigned char *p, const unsigned char *end,
 	return closed ? JT_OK : JT_MORE;
 }
 
+/* Writes what the escape at p means; returns behind it, *to behind the result. */
+static const unsigned char *unescape_one(const unsigned char *p, unsigned char **to)
+{
+	static const unsigned char plain[256] = {['"'] = '"',
+		['\\'] = '\\',
+		['/'] = '/',
+		['b'] = '\b',
+		['f'] = '\f',
+		['n'] = '\n',
+		['r'] = '\r',
+		['t'] = '\t'};
+	uint32_t code;
+
+	if (p[1] != 'u') {
+		*(*to)++ = plain[p[1]];
+		return p + 2;
+	}
+	code = (uint32_t)hex4(p + 2);
+	p += 6;
+	if (code >= 0xd800 && code <= 0xdbff) {
+		code = 0x10000 + ((code - 0xd800) << 10) +
+		       ((uint32_t)hex4(p + 2) - 0xdc00);
+		p += 6;
+	}
+	*to += utf8_encode(code, *to);
+	return p;
+}
+
+/* Unescapes from p on up to stop or a little further; returns how far. */
+static const unsigned char *unescape_run(
+	const unsigned char *p, const unsigned char *stop, unsigned char **to)
+{
+	while (p < stop) {
+		const unsigned char *slash = memchr(p, '\\', (size_t)(stop - p));
+		size_t n = (size_t)((slash ? slash : stop) - p);
+
+		memcpy(*to, p, n);
+		*to += n;
+		p += n;
+		if (slash)
+			p = unescape_one(p, to);
+	}
+	return p;
+}
+
+#define UNESCAPE_STEP 4096
+#define ESCAPE_MAX 12
+
 void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf *out)
 {
-	while (p < close) {
-		const unsigned char *slash = memchr(p, '\\', (size_t)(close - p));
-		unsigned char utf8[4];
-		uint32_t code;
+	unsigned char step[UNESCAPE_STEP + ESCAPE_MAX], *to;
+	size_t len = (size_t)(close - p);
 
-		if (!slash) {
-			buf_add(out, p, (size_t)(close - p));
-			return;
-		}
-		buf_add(out, p, (size_t)(slash - p));
-		p = slash + 2;
-		switch (slash[1]) {
-		case 'b':
-			buf_add_byte(out, '\b');
-			break;
-		case 'f':
-			buf_add_byte(out, '\f');
-			break;
-		case 'n':
-			buf_add_byte(out, '\n');
-			break;
-		case 'r':
-			buf_add_byte(out, '\r');
-			break;
-		case 't':
-			buf_add_byte(out, '\t');
-			break;
-		case 'u':
-			code = (uint32_t)hex4(p);
-			p += 4;
-			if (code >= 0xd800 && code <= 0xdbff) {
-				code = 0x10000 + ((code - 0xd800) << 10) +
-				       ((uint32_t)hex4(p + 2) - 0xdc00);
-				p += 6;
-			}
-			buf_add(out, utf8, utf8_encode(code, utf8));
-			break;
-		default:
-			buf_add_byte(out, slash[1]);
-		}
+	if (len == 0)
+		return;
+	/* What an escape means is never longer than the escape itself. */
+	if (!out->over && len <= out->max - out->len) {
+		to = buf_reserve(out, len);
+		unescape_run(p, close, &to);
+		out->len = (size_t)(to - out->data);
+		return;
+	}
+	/* A cap counts what the text means, not how it is written. */
+	while (p < close && !out->over) {
+		to = step;
+		p = unescape_run(
+			p, close - p > UNESCAPE_STEP ? p + UNESCAPE_STEP : close, &to);
+		buf_add(out, step, (size_t)(to - step));
 	}
 }
 

@@ -34,17 +34,22 @@ static inline const unsigned char *jt_space(
 	return p;
 }
 
-/* A set top bit for each byte of w, eight bytes of a string, that ends a run of
- * plain text: a quote, a backslash, a control character or a byte above ASCII.
- * Only the lowest set bit is exact. */
-static inline uint64_t jt_special(uint64_t w)
+/* A set top bit for each byte of w, eight bytes of a string, that may end it: a
+ * quote, a backslash or a control character. Only the lowest set bit is exact. */
+static inline uint64_t jt_stops(uint64_t w)
 {
 	const uint64_t each = 0x0101010101010101u;
 	uint64_t quote = w ^ each * '"', slash = w ^ each * '\\';
 
-	return (w | (w - each * 0x20) | ((quote - each) & ~quote) |
+	return (((w - each * 0x20) & ~w) | ((quote - each) & ~quote) |
 		       ((slash - each) & ~slash)) &
 	       each * 0x80;
+}
+
+/* The same, or a byte above ASCII. */
+static inline uint64_t jt_special(uint64_t w)
+{
+	return jt_stops(w) | (w & 0x8080808080808080u);
 }
 
 /* From behind the opening quote to the closing one, which *close points at
@@ -79,9 +84,5 @@ enum jt jt_number_skip(
 /* Any value, checked and thrown away; *next is behind it. */
 enum jt jt_skip(const unsigned char *p, const unsigned char *end,
 	const unsigned char **next, int depth);
-
-/* w * 10^q correctly rounded, for 0 < w < 10^19; false if this fast method
- * cannot tell (the caller falls back to strtod). */
-bool jt_scale(uint64_t w, int q, double *out);
 
 #endif
