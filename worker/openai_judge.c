@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "common/text.h"
+#include "worker/openai_reader.h"
+
+static bool is_given(const struct answer_text *t)
+{
+	return t->present && t->text.len > 0;
+}
+
+static void exchange(struct answer_text *a, struct answer_text *b)
+{
+	struct answer_text was = *a;
+
+	*a = *b;
+	*b = was;
+}
+
+static enum reason because(struct answer *a, enum reason reason, const char *why)
+{
+	a->why = why;
+	return reason;
+}
+
+/* Two names for one thing: the one that says something. */
+static void settle_names(struct openai_reader *r)
+{
+	struct answer *a = r->head.answer;
+
+	if (r->other_reasoning.present &&
+		(!a->reasoning.present ||
+			(is_given(&r->other_reasoning) && !is_given(&a->reasoning))))
+		exchange(&a->reasoning, &r->other_reasoning);
+	if (!a->stop_reason.present && r->matched_stop.present)
+		exchange(&a->stop_reason, &r->matched_stop);
+	if (a->tool_calls.present) {
+		const struct buf *t = &a->tool_calls.text;
+
+		if (t->data[0] != '[' && !r->why_shape)
+			r->why_shape = "the tool calls are no list";
+		a->tool_calls.present = memchr(t->data, '{', t->len) != NULL;
+	}
+	if (!a->tool_calls.present && r->function_call.present)
+		exchange(&a->tool_calls, &r->function_call);
+}
+
+/* Errors that are no member `error`: vLLM's and SGLang's flat ones, gateways'
+ * {"message": ...} and FastAPI's {"detail": ...}. */
+static void settle_error(struct openai_reader *r)
+{
+	struct answer_error *e = &r->head.answer->error;
+	struct bytes detail = buf_bytes(&r->detail.text);
+
+	if (e->present)
+		return;
+	if (!r->is_flat_error &&
+		(r->has_choices || (!r->flat.message[0] && !r->detail.present)))
+		return;
+	*e = r->flat;
+	e->present = true;
+	if (!e->message[0] && r->detail.present) {
+		if (detail.data[0] == '"')
+			detail = bytes_of(detail.data + 1, detail.len - 2);
+		openai_set_text(e->message, sizeof(e->message), detail);
+	}
+}
+
+static enum reason judge_choices(struct openai_reader *r)
+{
+	struct answer *a = r->head.answer;
+
+	if (r->n_choices == 0)
+		return because(a, REASON_NO_CHOICES, "there is no choice");
+	if (r->n_choices > 1)
+		return because(a, REASON_NO_CHOICES, "there are several choices");
+	if (r->why_choices)
+		return because(a, REASON_NO_CHOICES, r->why_choices);
+	if (!r->has_message)
+		return because(a, REASON_WRONG_SHAPE, "the choice has no message");
+	return REASON_NONE;
+}
+
+static enum reason judge_texts(struct answer *a)
+{
+	const struct answer_text *const texts[] = {&a->content, &a->reasoning,
+		&a->refusal, &a->model, &a->system_fingerprint, &a->id,
+		&a->finish_text};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (text_has_control(texts[i]->text.data, texts[i]->text.len))
+			return because(
+				a, REASON_BAD_TEXT, "a text has control characters");
+	return REASON_NONE;
+}
+
+static enum reason judge_finish(struct answer *a)
+{
+	static const struct {
+		const char *text;
+		enum finish finish;
+		enum reason reason;
+	} known[] = {
+		{"stop", FINISH_STOP, REASON_NONE},
+		{"length", FINISH_LENGTH, REASON_NONE},
+		{"eos", FINISH_STOP, REASON_NONE},
+		{"eos_token", FINISH_STOP, REASON_NONE},
+		{"end_turn", FINISH_STOP, REASON_NONE},
+		{"stop_sequence", FINISH_STOP_WORD, REASON_NONE},
+		{"max_tokens", FINISH_LENGTH, REASON_NONE},
+		{"tool_calls", FINISH_TOOL_CALLS, REASON_NONE},
+		{"function_call", FINISH_TOOL_CALLS, REASON_NONE},
+		{"content_filter", FINISH_CONTENT_FILTER, REASON_NONE},
+		{"abort", FINISH_OTHER, REASON_ABORTED},
+		{"error", FINISH_OTHER, REASON_ABORTED},
+		{"insufficient_system_resource", FINISH_OTHER, REASON_ABORTED},
+	};
+	struct bytes text = buf_bytes(&a->finish_text.text);
+
+	if (!a->finish_text.present)
+		return because(a, REASON_NO_FINISH, "there is no finish reason");
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strlen(known[i].text) != text.len ||
+			memcmp(known[i].text, text.data, text.len) != 0)
+			continue;
+		a->finish = known[i].finish;
+		/* A stop word is named; a stop token is a number or null. */
+		if (a->finish == FINISH_STOP && a->stop_reason.present &&
+			a->stop_reason.text.data[0] == '"')
+			a->finish = FINISH_STOP_WORD;
+		if (known[i].reason != REASON_NONE)
+			return because(a, known[i].reason, "the server gave up");
+		return REASON_NONE;
+	}
+	return because(a, REASON_UNKNOWN_FINISH, "the finish reason is unknown");
+}
+
+static enum reason judge_usage(struct openai_reader *r)
+{
+	struct answer *a = r->head.answer;
+
+	if (r->why_usage)
+		return because(a, REASON_BAD_USAGE, r->why_usage);
+	if (a->usage.prompt_tokens == COUNT_UNKNOWN ||
+		a->usage.completion_tokens == COUNT_UNKNOWN)
+		a->flags |= FLAG_NO_USAGE;
+	return REASON_NONE;
+}
+
+static enum reason judge_content(struct answer *a)
+{
+	if (a->finish == FINISH_LENGTH)
+		a->flags |= FLAG_TRUNCATED;
+	if (a->finish == FINISH_CONTENT_FILTER)
+		a->flags |= FLAG_FILTERED;
+	if (is_given(&a->refusal))
+		a->flags |= FLAG_REFUSED;
+	if (is_given(&a->content) || a->tool_calls.present || is_given(&a->refusal))
+		return REASON_NONE;
+	if (!is_given(&a->reasoning) && a->finish != FINISH_CONTENT_FILTER)
+		return because(a, REASON_EMPTY, "the answer has no text");
+	a->flags |= FLAG_NO_CONTENT;
+	return REASON_NONE;
+}
+
+/* Token ids beside the rows: as many, and the same where rows have their own.
+ * One more is the end token, for which some servers give no row. */
+static enum reason settle_ids(struct answer *a)
+{
+	struct rows *rows = &a->rows;
+	const struct answer_ids *ids = &a->token_ids;
+	bool one_more = ids->n == rows->n + 1 && a->finish != FINISH_LENGTH;
+
+	if (ids->n != rows->n && !one_more)
+		return because(a, REASON_BAD_LOGPROBS,
+			"there are not as many rows as token ids");
+	for (uint32_t i = 0; i < rows->n; i++) {
+		if (rows->id[i] == TOKEN_ID_UNKNOWN)
+			rows->id[i] = ids->at[i];
+		else if (rows->id[i] != ids->at[i])
+			return because(a, REASON_BAD_LOGPROBS,
+				"a row is not that of its token id");
+	}
+	if (one_more)
+		a->eos_row = EOS_ROW_NO;
+	return REASON_NONE;
+}
+
+/* Without ids, the count of completion tokens must do. It is the server's
+ * bookkeeping and no part of the rows, so it only raises a flag. */
+static void compare_count(struct answer *a)
+{
+	uint32_t count = a->usage.completion_tokens;
+
+	if (count == COUNT_UNKNOWN || count == a->rows.n)
+		return;
+	if (count == a->rows.n + 1 && a->finish != FINISH_LENGTH)
+		a->eos_row = EOS_ROW_NO;
+	else
+		a->flags |= FLAG_MISALIGNED;
+}
+
+static enum reason judge_missing_rows(struct openai_reader *r)
+{
+	struct answer *a = r->head.answer;
+	bool has_text = is_given(&a->content) || is_given(&a->reasoning);
+
+	a->flags |= FLAG_LOGITS_MISSING;
+	if (r->head.rules.logits_required && has_text)
+		return because(a, REASON_LOGPROBS_MISSING,
+			"logprobs were asked for and there are none");
+	return REASON_NONE;
+}
+
+static enum reason judge_rows(struct openai_reader *r)
+{
+	struct answer *a = r->head.answer;
+	struct rows_verdict verdict;
+	enum reason reason = REASON_NONE;
+
+	if (r->head.rules.top_logprobs == 0)
+		return REASON_NONE;
+	if (a->rows.n == 0 || a->rows.m == 0)
+		return judge_missing_rows(r);
+	if (r->rows.tokens.bad)
+		return because(a, REASON_BAD_LOGPROBS, r->rows.tokens.bad);
+	if (a->token_ids.present)
+		reason = settle_ids(a);
+	else
+		compare_count(a);
+	if (reason != REASON_NONE)
+		return reason;
+	verdict = rows_normalise(&a->rows, r->head.rules.top_logprobs);
+	if (verdict.reason != REASON_NONE)
+		return because(a, verdict.reason, verdict.why);
+	if (verdict.partial)
+		a->flags |= FLAG_LOGITS_PARTIAL;
+	return REASON_NONE;
+}
+
+enum reason openai_judge(struct openai_reader *r)
+{
+	struct answer *a = r->head.answer;
+	enum reason reason;
+
+	settle_names(r);
+	settle_error(r);
+	if (a->error.present)
+		return because(a, REASON_ERROR_OBJECT, "an error came instead");
+	if (!r->why_shape && a->has_rows)
+		r->why_shape = r->rows.tokens.wrong_shape;
+	if (r->why_shape)
+		return because(a, REASON_WRONG_SHAPE, r->why_shape);
+	reason = judge_choices(r);
+	if (reason == REASON_NONE)
+		reason = judge_texts(a);
+	if (reason == REASON_NONE)
+		reason = judge_finish(a);
+	if (reason == REASON_NONE)
+		reason = judge_usage(r);
+	if (reason == REASON_NONE)
+		reason = judge_content(a);
+	if (reason == REASON_NONE)
+		reason = judge_rows(r);
+	return reason;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/openai_request.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "store/record.h"
+
+/* Digits that a person typed survive 15; 17 would turn 0.7 into
+ * 0.69999999999999996. */
+#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+/* What each kind of server calls a thing; NULL: it knows no such thing. */
+struct dialect {
+	const char *max_tokens, *top_k, *min_p, *repetition_penalty;
+	const char *return_ids;	    /* token ids beside the text */
+	const char *ids_as_tokens;  /* "token_id:N" in the rows */
+	const char *continue_final; /* a trailing assistant turn is continued */
+	const char *no_generation;  /* and no header of a new turn follows it */
+	bool prefills;
+};
+
+static const struct dialect dialects[] = {
+	[SERVER_OPENAI] = {.max_tokens = "max_completion_tokens"},
+	[SERVER_VLLM] = {.max_tokens = "max_tokens",
+		.top_k = "top_k",
+		.min_p = "min_p",
+		.repetition_penalty = "repetition_penalty",
+		.return_ids = "return_token_ids",
+		.ids_as_tokens = "return_tokens_as_token_ids",
+		.continue_final = "continue_final_message",
+		.no_generation = "add_generation_prompt",
+		.prefills = true},
+	[SERVER_SGLANG] = {.max_tokens = "max_tokens",
+		.top_k = "top_k",
+		.min_p = "min_p",
+		.repetition_penalty = "repetition_penalty",
+		.return_ids = "return_token_ids",
+		.continue_final = "continue_final_message",
+		.prefills = true},
+	/* llama.cpp continues a trailing assistant turn by itself, and its rows
+	 * always have ids. */
+	[SERVER_LLAMACPP] = {.max_tokens = "max_tokens",
+		.top_k = "top_k",
+		.min_p = "min_p",
+		.repetition_penalty = "repeat_penalty",
+		.prefills = true},
+	/* trtllm-serve refuses every field that it does not know. */
+	[SERVER_TRTLLM] = {.max_tokens = "max_tokens",
+		.top_k = "top_k",
+		.min_p = "min_p",
+		.repetition_penalty = "repetition_penalty"},
+	[SERVER_OLLAMA] = {.max_tokens = "max_tokens"},
+};
+
+static enum err_code unknown_key(
+	const struct request_terms *terms, const char *key, struct err *err)
+{
+	return err_set(err, ERR_INVALID,
+		"teacher '%s': its server (%s) does not know %s; set it to null%s",
+		terms->teacher->name, job_server_name(terms->server), key,
+		strncmp(key, "sampling.", 9) == 0 ? ", or send it in extra_body" : "");
+}
+
+static void set(json_t *body, const char *name, json_t *value)
+{
+	json_object_set_new(body, name, value);
+}
+
+/* Fields that only some servers know. */
+static enum err_code add_extras(
+	json_t *body, const struct request_terms *terms, struct err *err)
+{
+	const struct dialect *d = &dialects[terms->server];
+	const struct job_sampling *s = terms->sampling;
+
+	if (job_has_int(s->top_k)) {
+		if (!d->top_k)
+			return unknown_key(terms, "sampling.top_k", err);
+		set(body, d->top_k, json_integer(s->top_k));
+	}
+	if (job_has_real(s->min_p)) {
+		if (!d->min_p)
+			return unknown_key(terms, "sampling.min_p", err);
+		set(body, d->min_p, json_real(s->min_p));
+	}
+	if (job_has_real(s->repetition_penalty)) {
+		if (!d->repetition_penalty)
+			return unknown_key(terms, "sampling.repetition_penalty", err);
+		set(body, d->repetition_penalty, json_real(s->repetition_penalty));
+	}
+	if (terms->prefill) {
+		if (!d->prefills)
+			return unknown_key(terms, "prefill", err);
+		if (d->continue_final)
+			set(body, d->continue_final, json_true());
+		if (d->no_generation)
+			set(body, d->no_generation, json_false());
+	}
+	return ERR_NONE;
+}
+
+static void add_common(json_t *body, const struct request_terms *terms)
+{
+	const struct dialect *d = &dialects[terms->server];
+	const struct job_sampling *s = terms->sampling;
+
+	if (job_has_real(s->temperature))
+		set(body, "temperature", json_real(s->temperature));
+	if (job_has_real(s->top_p))
+		set(body, "top_p", json_real(s->top_p));
+	if (job_has_real(s->presence_penalty))
+		set(body, "presence_penalty", json_real(s->presence_penalty));
+	if (job_has_int(s->max_tokens))
+		set(body, d->max_tokens, json_integer(s->max_tokens));
+	if (s->stop)
+		json_object_set(body, "stop", s->stop);
+	if (terms->top_logprobs > 0) {
+		set(body, "logprobs", json_true());
+		set(body, "top_logprobs", json_integer(terms->top_logprobs));
+		if (d->ids_as_tokens)
+			set(body, d->ids_as_tokens, json_true());
+	}
+	if (d->return_ids)
+		set(body, d->return_ids, json_true());
+}
+
+static bool is_protected(const char *name)
+{
+	static const char *const names[] = {
+		"model", "messages", "n", "stream", "logprobs", "top_logprobs"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static enum err_code merge_extra_body(
+	json_t *body, const struct request_terms *terms, struct err *err)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(terms->teacher->extra_body, name, value)
+	{
+		if (is_protected(name))
+			return err_set(err, ERR_INVALID,
+				"teacher '%s': extra_body.%s has a place of its own in "
+				"the job",
+				terms->teacher->name, name);
+		/* Two names for one thing: servers refuse to be told both. */
+		if (strcmp(name, "max_tokens") == 0)
+			json_object_del(body, "max_completion_tokens");
+		if (strcmp(name, "max_completion_tokens") == 0)
+			json_object_del(body, "max_tokens");
+		json_object_set(body, name, value);
+	}
+	return ERR_NONE;
+}
+
+/* The members of `body` without the first brace, as they follow a value. */
+static void dump_tail(const json_t *body, struct buf *out)
+{
+	char *text = json_dumps(body, DUMP_FLAGS);
+
+	assert(text && text[0] == '{');
+	if (json_object_size(body) > 0)
+		buf_add_byte(out, ',');
+	buf_add_str(out, text + 1);
+	free(text);
+}
+
+static void dump_head(const char *model, struct buf *out)
+{
+	json_t *name = json_string(model);
+	char *text = json_dumps(name, DUMP_FLAGS | JSON_ENCODE_ANY);
+
+	assert(text);
+	buf_printf(out, "{\"model\":%s,\"messages\":", text);
+	free(text);
+	json_decref(name);
+}
+
+enum err_code openai_form_init(
+	struct request_form *form, const struct request_terms *terms, struct err *err)
+{
+	json_t *body = json_object();
+	enum err_code code;
+
+	assert(terms->server > SERVER_AUTO && terms->server <= SERVER_OLLAMA);
+	*form = (struct request_form){0};
+	buf_init(&form->head, LIMIT_JOB_FILE);
+	buf_init(&form->tail, LIMIT_JOB_FILE);
+	add_common(body, terms);
+	code = add_extras(body, terms, err);
+	if (code == ERR_NONE)
+		code = merge_extra_body(body, terms, err);
+	if (code == ERR_NONE) {
+		dump_head(terms->teacher->model, &form->head);
+		dump_tail(body, &form->tail);
+		form->takes_seed = !json_object_get(body, "seed");
+		if (form->head.over || form->tail.over)
+			code = err_set(err, ERR_INVALID,
+				"teacher '%s': the request's fixed part is too long",
+				terms->teacher->name);
+	}
+	if (code != ERR_NONE)
+		request_form_release(form);
+	json_decref(body);
+	return code;
+}
+
+#define SEED_KEY ",\"seed\":"
+#define SEED_DIGITS 10
+
+static unsigned char *put(unsigned char *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+	return to + len;
+}
+
+static unsigned char *put_number(unsigned char *to, uint32_t v)
+{
+	unsigned char digits[SEED_DIGITS];
+	int at = SEED_DIGITS;
+
+	do
+		digits[--at] = (unsigned char)('0' + v % 10);
+	while (v /= 10);
+	return put(to, digits + at, (size_t)(SEED_DIGITS - at));
+}
+
+void openai_write_request(const struct request_form *form, struct bytes messages,
+	uint64_t seed, struct buf *out)
+{
+	size_t most = form->head.len + messages.len + form->tail.len +
+		      strlen(SEED_KEY) + SEED_DIGITS;
+	unsigned char *to = buf_reserve(out, most);
+
+	if (!to)
+		return;
+	to = put(to, form->head.data, form->head.len);
+	to = put(to, messages.data, messages.len);
+	if (seed != SEED_NONE && form->takes_seed) {
+		to = put(to, SEED_KEY, strlen(SEED_KEY));
+		to = put_number(to, request_seed(seed));
+	}
+	to = put(to, form->tail.data, form->tail.len);
+	out->len = (size_t)(to - out->data);
+}

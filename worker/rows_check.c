@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/rows.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "common/limits.h"
+
+/* Places for the ids of one row, at most half full: a power of two. */
+#define SEEN_MAX 4096
+
+struct check {
+	struct rows *r;
+	uint32_t k;
+	struct rows_verdict verdict;
+	/* The ids of the row at hand: position + 1 of the candidate that took
+	 * the place. Positions only grow, so those of earlier rows are seen to
+	 * be old and the table is never cleared between rows. */
+	uint32_t seen[SEEN_MAX];
+	unsigned seen_shift;
+};
+
+static void complain(struct check *c, const char *why)
+{
+	if (c->verdict.reason == REASON_NONE) {
+		c->verdict.reason = REASON_BAD_LOGPROBS;
+		c->verdict.why = why;
+	}
+}
+
+static inline bool is_absent(double logprob)
+{
+	/* Also true for NaN. */
+	return !(logprob > ROWS_ABSENT_BELOW && logprob < HUGE_VAL);
+}
+
+/* Copies candidate `from` to the place `to`. */
+static inline void move(struct rows *r, uint32_t to, uint32_t from)
+{
+	r->cand_id[to] = r->cand_id[from];
+	r->cand_logprob[to] = r->cand_logprob[from];
+	r->cand_at[to] = r->cand_at[from];
+	r->cand_len[to] = r->cand_len[from];
+}
+
+/* True if candidate a belongs before b: a total order, since no two begin at
+ * the same place of the pool unless they have ids. */
+static inline bool before(const struct rows *r, uint32_t a, uint32_t b)
+{
+	if (r->cand_logprob[a] != r->cand_logprob[b])
+		return r->cand_logprob[a] > r->cand_logprob[b];
+	if (r->cand_id[a] != r->cand_id[b])
+		return r->cand_id[a] < r->cand_id[b];
+	return r->cand_at[a] < r->cand_at[b];
+}
+
+static void swap(struct rows *r, uint32_t a, uint32_t b)
+{
+	uint32_t id = r->cand_id[a], at = r->cand_at[a];
+	double logprob = r->cand_logprob[a];
+	uint16_t len = r->cand_len[a];
+
+	move(r, a, b);
+	r->cand_id[b] = id;
+	r->cand_logprob[b] = logprob;
+	r->cand_at[b] = at;
+	r->cand_len[b] = len;
+}
+
+/* Shell's sort: in place, short, and quick on a list with one entry out of
+ * order, which is what servers send. */
+static void sort(struct rows *r, uint32_t from, uint32_t to)
+{
+	static const uint32_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
+
+	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
+		for (uint32_t i = from + gaps[g]; i < to; i++)
+			for (uint32_t j = i;
+				j >= from + gaps[g] && before(r, j, j - gaps[g]);
+				j -= gaps[g])
+				swap(r, j, j - gaps[g]);
+}
+
+/* Moves the present candidates of [from, to) to `at`; returns behind them. */
+static uint32_t keep_present(struct check *c, uint32_t from, uint32_t to, uint32_t at)
+{
+	struct rows *r = c->r;
+	uint32_t begin = at;
+	bool sorted = true;
+
+	for (uint32_t j = from; j < to; j++) {
+		double logprob = r->cand_logprob[j];
+
+		if (is_absent(logprob)) {
+			c->verdict.partial = true;
+			continue;
+		}
+		if (logprob > 0) {
+			if (logprob > ROWS_LOGPROB_MAX)
+				complain(c, "a candidate's probability is above 1");
+			r->cand_logprob[j] = 0;
+		}
+		if (at != j)
+			move(r, at, j);
+		if (at > begin && !before(r, at - 1, at))
+			sorted = false;
+		at++;
+	}
+	if (!sorted)
+		sort(r, begin, at);
+	return at;
+}
+
+/* True if the candidate at `at` is the first of its row with its id. */
+static inline bool id_is_new(struct check *c, uint32_t begin, uint32_t at)
+{
+	uint32_t id = c->r->cand_id[at];
+	uint32_t mask = (1u << (32 - c->seen_shift)) - 1;
+	uint32_t place = (id * 0x9e3779b1u) >> c->seen_shift;
+
+	while (c->seen[place] > begin) {
+		if (c->r->cand_id[c->seen[place] - 1] == id)
+			return false;
+		place = (place + 1) & mask;
+	}
+	c->seen[place] = at + 1;
+	return true;
+}
+
+static bool same_text(const struct rows *r, uint32_t at, uint16_t len, uint32_t other)
+{
+	if (len == TOKEN_BYTES_UNKNOWN || r->cand_len[other] != len)
+		return false;
+	return len == 0 ||
+	       memcmp(r->pool.data + at, r->pool.data + r->cand_at[other], len) == 0;
+}
+
+/* An empty text, or one in which a broken character was replaced, stands for
+ * many tokens. */
+static bool is_whole(const struct rows *r, uint32_t j)
+{
+	return r->cand_len[j] > 0 &&
+	       !memmem(r->pool.data + r->cand_at[j], r->cand_len[j], "\xef\xbf\xbd", 3);
+}
+
+static void check_twice(struct check *c, uint32_t begin, uint32_t end)
+{
+	struct rows *r = c->r;
+
+	for (uint32_t j = begin; j < end; j++) {
+		if (r->cand_id[j] != TOKEN_ID_UNKNOWN) {
+			if (!id_is_new(c, begin, j))
+				complain(c, "a candidate is listed twice");
+		} else if (j > begin && r->cand_logprob[j - 1] == r->cand_logprob[j] &&
+			   same_text(r, r->cand_at[j - 1], r->cand_len[j - 1], j) &&
+			   is_whole(r, j)) {
+			complain(c, "a candidate is listed twice");
+		}
+	}
+}
+
+/* The sampled token's logprob is that of its entry. Without ids, a listed
+ * token of the same text may be another one, so long as the sampled one may
+ * be too improbable for the list. */
+static void check_sampled(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
+{
+	struct rows *r = c->r;
+	double own = r->logprob[i];
+	bool other = false;
+
+	if (isnan(own) || begin == end)
+		return;
+	for (uint32_t j = begin; j < end; j++) {
+		bool same, has_id = r->id[i] != TOKEN_ID_UNKNOWN &&
+				    r->cand_id[j] != TOKEN_ID_UNKNOWN;
+
+		if (has_id ? r->cand_id[j] != r->id[i]
+			   : !same_text(r, r->token_at[i], r->token_len[i], j))
+			continue;
+		same = fabs(r->cand_logprob[j] - own) <= ROWS_SAME_LOGPROB;
+		if (same)
+			return;
+		if (has_id || own > r->cand_logprob[end - 1] + ROWS_SAME_LOGPROB)
+			other = true;
+	}
+	if (other)
+		complain(c, "the sampled token's logprob is not that of its entry");
+}
+
+static void weigh(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
+{
+	const double *logprob = c->r->cand_logprob;
+	double sum = 0, entropy = 0, tail;
+
+	if (begin == end) {
+		c->r->tail[i] = c->r->entropy[i] = (double)NAN;
+		return;
+	}
+	for (uint32_t j = begin; j < end; j++) {
+		double p = exp(logprob[j]);
+
+		sum += p;
+		entropy -= p * logprob[j];
+	}
+	if (sum > ROWS_SUM_MAX)
+		complain(c, "the listed probabilities sum to more than 1");
+	tail = sum < 1 ? 1 - sum : 0;
+	if (tail > 0)
+		entropy -= tail * log(tail);
+	c->r->tail[i] = tail;
+	c->r->entropy[i] = entropy;
+}
+
+static void check_own(struct check *c, uint32_t i, uint32_t listed)
+{
+	double *own = &c->r->logprob[i];
+
+	if (is_absent(*own) || (listed == 0 && *own == 0)) {
+		*own = (double)NAN;
+		c->verdict.partial = true;
+	} else if (*own > 0) {
+		if (*own > ROWS_LOGPROB_MAX)
+			complain(c, "a sampled token's probability is above 1");
+		*own = 0;
+	}
+}
+
+/* The longest list of all rows, but no more than what was asked for. */
+static uint32_t usual_length(const struct rows *r, uint32_t k)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->first[i + 1] - r->first[i] > most)
+			most = r->first[i + 1] - r->first[i];
+	return most < k ? most : k;
+}
+
+struct rows_verdict rows_normalise(struct rows *r, uint32_t k)
+{
+	struct check c = {.r = r, .k = k, .seen_shift = 26};
+	uint32_t usual = usual_length(r, k), from = 0, at = 0;
+
+	assert(k > 0 && k <= LIMIT_TOP_K);
+	while ((1u << (32 - c.seen_shift)) < 2 * (k + 1))
+		c.seen_shift--;
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint32_t to = r->first[i + 1], begin = at, listed = to - from;
+
+		if (listed > k + 1) {
+			complain(&c, "a row lists more candidates than asked for");
+			r->n = i;
+			break;
+		}
+		if (listed < usual)
+			c.verdict.partial = true;
+		check_own(&c, i, listed);
+		at = keep_present(&c, from, to, at);
+		r->first[i] = begin;
+		r->first[i + 1] = at;
+		check_twice(&c, begin, at);
+		check_sampled(&c, i, begin, at);
+		weigh(&c, i, begin, at);
+		from = to;
+	}
+	r->m = at;
+	return c.verdict;
+}
