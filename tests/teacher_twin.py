@@ -804,10 +804,10 @@ def check_row(row, x, entry, k):
              row.profile.tail(k))
 
 
-def check_answer(teacher, url, messages, seed, T, k, key=None):
-    body = {"model": "teacher", "messages": messages, "seed": seed, "temperature": T,
-            "max_tokens": 4096, "logprobs": True, "top_logprobs": k,
-            "return_token_ids": True, "return_tokens_as_token_ids": True}
+def check_answer(teacher, url, messages, seed, k, sampling, key=None):
+    body = {"model": "teacher", "messages": messages, "seed": seed, "max_tokens": 4096,
+            "logprobs": True, "top_logprobs": k, "return_token_ids": True,
+            "return_tokens_as_token_ids": True, **sampling}
     answer = post(url, "/v1/chat/completions", body, key)
     choice = answer["choices"][0]
     prompt = teacher.prompt(messages)
@@ -816,8 +816,9 @@ def check_answer(teacher, url, messages, seed, T, k, key=None):
     want(answer["prompt_token_ids"] == prompt.prompt_ids(), "prompt ids differ")
     want(len(rows) == len(ids) == answer["usage"]["completion_tokens"],
          "%d rows, %d ids, usage %d", len(rows), len(ids), answer["usage"]["completion_tokens"])
-    drawn, finish, _, raw = prompt.sample(seed, 4096, T=T)
-    want(drawn == ids, "the twin draws other tokens at T=%g seed %d", T, seed)
+    settings = {"T" if name == "temperature" else name: x for name, x in sampling.items()}
+    drawn, finish, _, raw = prompt.sample(seed, 4096, **settings)
+    want(drawn == ids, "the twin draws other tokens with seed %d", seed)
     want(choice["finish_reason"] == finish, "finish %s, twin %s", choice["finish_reason"], finish)
     state = prompt.start
     for position, (x, entry) in enumerate(zip(ids, rows)):
@@ -836,6 +837,16 @@ def check_answer(teacher, url, messages, seed, T, k, key=None):
          == (kept[0], kept[1] or None), "the texts are not those of the tokens")
     return len(ids), prompt.has_truth and same_answer(boxed(kept[1] or "") or "",
                                                       prompt.answer.decode())
+
+
+# What the questions are asked with, in turns: candidates, and how to sample.
+SETTINGS = [
+    [(20, {"temperature": 1.0}), (5, {"temperature": 0.7})],
+    [(20, {"temperature": 1.5}), (5, {"temperature": 0.0}), (0, {})],
+    [(20, {}), (5, {"temperature": 0.7, "top_k": 3}), (3, {"top_p": 0.8})],
+    [(20, {"temperature": 1.8, "min_p": 0.05}),
+     (5, {"temperature": 1.3, "top_p": 0.9, "top_k": 6, "min_p": 0.1})],
+]
 
 
 def questions(count, seed):
@@ -869,12 +880,12 @@ def self_check(args):
         messages = [{"role": "user", "content": question}]
         if i % 3 == 0:
             messages.insert(0, {"role": "system", "content": "You are brief."})
-        for T, k in ((1.0, 20), (0.7, 5)) if i % 4 else ((1.5, 20), (0.0, 5), (1.0, 0)):
+        for k, sampling in SETTINGS[i % len(SETTINGS)]:
             try:
-                length, is_right = check_answer(teacher, url, messages, args.seed + i, T, k,
-                                                args.api_key)
+                length, is_right = check_answer(teacher, url, messages, args.seed + i, k,
+                                                sampling, args.api_key)
             except Failure as e:
-                print(f"teacher_twin: {question!r} T={T} k={k}: {e}", file=sys.stderr)
+                print(f"teacher_twin: {question!r} {sampling} k={k}: {e}", file=sys.stderr)
                 return 1
             n, tokens, right = n + 1, tokens + length, right + is_right
             known += teacher.prompt(messages).has_truth
