@@ -70,10 +70,10 @@ void exchange_free(struct exchange *e)
 
 static int socket_of(const struct exchange *e)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	const union MHD_ConnectionInfo *known = MHD_get_connection_info(
 		e->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-	return info ? info->connect_fd : -1;
+	return known ? known->connect_fd : -1;
 }
 
 /* The client has closed while it was to wait. */

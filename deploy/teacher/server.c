@@ -259,7 +259,7 @@ static enum err_code watch_signals(struct server *s, struct err *err)
 
 static enum err_code start_http(struct server *s, struct err *err)
 {
-	const union MHD_DaemonInfo *info;
+	const union MHD_DaemonInfo *known;
 
 	s->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
@@ -268,11 +268,11 @@ static enum err_code start_http(struct server *s, struct err *err)
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
 	if (!s->daemon)
 		return err_set(err, ERR_IO, "cannot start the HTTP library");
-	info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info)
+	known = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!known)
 		return err_set(err, ERR_IO, "the HTTP library has no epoll");
 	s->http.ready = on_http;
-	return loop_watch(&s->loop, &s->http, info->epoll_fd, EPOLLIN, err);
+	return loop_watch(&s->loop, &s->http, known->epoll_fd, EPOLLIN, err);
 }
 
 static enum err_code open_port(struct server *s, struct err *err)

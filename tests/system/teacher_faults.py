@@ -27,7 +27,7 @@ class Raw:
         body = json.dumps({
             "model": "teacher", "seed": 5, "n": n, "logprobs": True, "top_logprobs": 4,
             "messages": [{"role": "user", "content": PROMPT}]}).encode()
-        self.data, self.size, self.end = b"", 0, None
+        self.got, self.size, self.end = b"", 0, None
         s = socket.create_connection(("127.0.0.1", server.port))
         deadline = time.monotonic() + seconds
         s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n"
@@ -38,8 +38,8 @@ class Raw:
                 s.settimeout(max(deadline - time.monotonic(), 0.001))
                 part = s.recv(1 << 20)
                 self.size += len(part)
-                if len(self.data) < limit:
-                    self.data += part
+                if len(self.got) < limit:
+                    self.got += part
                 if not part:
                     self.end = "closed"
         except ConnectionResetError:
@@ -47,7 +47,7 @@ class Raw:
         except TimeoutError:
             self.end = "open"
         s.close()
-        head, _, self.body = self.data.partition(b"\r\n\r\n")
+        head, _, self.body = self.got.partition(b"\r\n\r\n")
         lines = head.split(b"\r\n")
         self.status = int(lines[0].split()[1]) if lines[0].startswith(b"HTTP/1.1 ") else None
         self.headers = {}
@@ -163,7 +163,7 @@ CHECKS = {
     "nesting-deep": lambda r: b"[" * 100000 + b"]" * 100000 in r.body,
     "objects-many": lambda r: r.body.count(b"{},") == 999999,
     "text-long": lambda r: r.size > 100 << 20
-    and r.size - r.data.index(b"\r\n\r\n") - 4 == int(r.headers["content-length"]),
+    and r.size - r.got.index(b"\r\n\r\n") - 4 == int(r.headers["content-length"]),
     "gzip": lambda r: r.headers["content-encoding"] == "gzip"
     and b"choices" in gzip.decompress(r.body),
     "gzip-twice": lambda r: b"choices" in gzip.decompress(gzip.decompress(r.body)),
@@ -172,9 +172,9 @@ CHECKS = {
     "type": lambda r: r.headers["content-type"] == "text/plain" and whole_json(r),
     "header-flood": lambda r: len(r.headers["x-flood"]) == 400 << 10 and whole_json(r),
     "header-lines": lambda r: "x-line-99999" in r.headers and whole_json(r),
-    "interim-storm": lambda r: r.data.count(b"HTTP/1.1 102 ") == 1000
-    and b"HTTP/1.1 200 OK" in r.data,
-    "http-09": lambda r: json.loads(r.data)["choices"] and r.end == "closed",
+    "interim-storm": lambda r: r.got.count(b"HTTP/1.1 102 ") == 1000
+    and b"HTTP/1.1 200 OK" in r.got,
+    "http-09": lambda r: json.loads(r.got)["choices"] and r.end == "closed",
     "length-and-chunked": lambda r: {"content-length", "transfer-encoding"} <= set(r.headers)
     and r.body.endswith(b"\r\n0\r\n\r\n"),
     "extra-bytes": lambda r: r.end == "open" and b"smuggled" in r.body,
@@ -187,7 +187,7 @@ CHECKS = {
     "answer-swapped": lambda r: "1,200" not in r.choice()["message"]["reasoning"],
     "drip": lambda r: 20 < len(r.body) < 1000 and r.end == "open",
     "stall": lambda r: r.status == 200 and not r.body and r.end == "open",
-    "silence": lambda r: not r.data and r.end == "open",
+    "silence": lambda r: not r.got and r.end == "open",
     "reset": lambda r: r.end == "reset",
     "redirect-file": redirect(302, "file:///"),
     "redirect-metadata": redirect(307, "http://169.254.169.254/"),

@@ -35,12 +35,12 @@ class Server:
         self.dir = tempfile.TemporaryDirectory(prefix="retort-teacher.")
         self.port_file = os.path.join(self.dir.name, "port")
         self.ledger = os.path.join(self.dir.name, "ledger.jsonl")
-        self.process = subprocess.Popen(
+        self.child = subprocess.Popen(
             [retort, "teacher", "--port", "0", "--port-file", self.port_file, "--ledger",
              self.ledger, *options], stderr=subprocess.PIPE)
-        wait_until(lambda: os.path.exists(self.port_file) or self.process.poll() is not None)
-        if self.process.poll() is not None:
-            raise AssertionError(self.process.stderr.read().decode())
+        wait_until(lambda: os.path.exists(self.port_file) or self.child.poll() is not None)
+        if self.child.poll() is not None:
+            raise AssertionError(self.child.stderr.read().decode())
         with open(self.port_file, encoding="ascii") as f:
             self.port = int(f.read())
 
@@ -48,9 +48,9 @@ class Server:
         return self
 
     def __exit__(self, kind, value, trace):
-        self.process.send_signal(signal.SIGTERM)
-        complaint = self.process.stderr.read().decode()
-        code = self.process.wait(timeout=60)
+        self.child.send_signal(signal.SIGTERM)
+        complaint = self.child.stderr.read().decode()
+        code = self.child.wait(timeout=60)
         self.dir.cleanup()
         if kind is None:
             assert code == 0, (code, complaint)
