@@ -120,7 +120,9 @@ static bool is_open_elsewhere(const char *dir)
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
 	char *path = file_join(dir, "lock.mdb");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool held = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	/* What cannot be looked at is taken as held. */
+	bool held = fd < 0 ? errno != ENOENT
+			   : fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 
 	if (fd >= 0)
 		close(fd);

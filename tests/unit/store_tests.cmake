@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+foreach(name accept blob dedup env export filter format jwrite pack reader verify)
+  retort_unit_test(${name} retort_store)
+endforeach()
