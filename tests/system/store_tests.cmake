@@ -7,9 +7,17 @@ target_include_directories(make_dataset PRIVATE ${CMAKE_SOURCE_DIR}
                            ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(make_dataset PRIVATE retort_store retort_flags PkgConfig::CMOCKA m)
 
+# retort_store_test(NAME COMMAND...): with retort and make_dataset as arguments.
+function(retort_store_test name)
+  add_test(NAME system/${name}
+           COMMAND ${ARGN} $<TARGET_FILE:retort> $<TARGET_FILE:make_dataset>)
+  set_tests_properties(system/${name} PROPERTIES LABELS slow TIMEOUT 300)
+endfunction()
+
+set(_here ${CMAKE_CURRENT_SOURCE_DIR}/system)
+retort_store_test(store_commands ${_here}/store_commands.sh)
 if(RETORT_SYSTEM_PYTHON)
-  add_test(NAME system/format_reader
-           COMMAND ${RETORT_SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/system/test_format_reader.py
-                   $<TARGET_FILE:retort> $<TARGET_FILE:make_dataset>)
-  set_tests_properties(system/format_reader PROPERTIES LABELS slow TIMEOUT 120)
+  # Needs python3-lmdb, python3-zstandard and python3-xxhash; says so if not.
+  retort_store_test(format_reader ${RETORT_SYSTEM_PYTHON} ${_here}/test_format_reader.py)
+  retort_store_test(verify_damage ${RETORT_SYSTEM_PYTHON} ${_here}/test_verify_damage.py)
 endif()
