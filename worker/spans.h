@@ -18,9 +18,9 @@
  *
  * Whether the last row is the end-of-sequence token:
  *
- *   NO       the answer ended by its length; or there is one token id, or one
- *            completion token, more than rows; or the last token's bytes reach
- *            into the content
+ *   NO       the answer ended by its length or with a stop word; or there is
+ *            one token id, or one completion token, more than rows; or the
+ *            last token begins within the content
  *   YES      the answer ended by itself, all counts that are given agree, and
  *            the last row lies wholly behind the texts and is not white space;
  *            or its bytes are not known and the server is vLLM or SGLang,
@@ -41,10 +41,10 @@ struct spans {
 	struct token_span reasoning, content; /* SPAN_UNKNOWN */
 	/* Byte offsets of the texts in the stream; SPAN_NOWHERE. */
 	size_t reasoning_at, content_at;
-	bool has_stream; /* all bytes are known and joined in `stream` */
+	bool has_stream; /* the bytes are known (but the last token's, perhaps) */
 	enum eos_row eos_row;
-	/* The stream is known, and a text that should be in it is not, or
-	 * the rows are not as many as the tokens: FLAG_MISALIGNED. */
+	/* FLAG_MISALIGNED: the bytes of all tokens are known, a text is not in
+	 * them, and there are no ids that would tell whose rows these are. */
 	bool misaligned;
 };
 

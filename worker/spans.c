@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/spans.h"
+
+#include <string.h>
+
+/* Joins the tokens' bytes. False if those of a token other than the last are
+ * not known. */
+static bool join(const struct rows *r, struct buf *stream)
+{
+	struct bytes token;
+
+	buf_clear(stream);
+	for (uint32_t i = 0; i < r->n; i++) {
+		if (rows_token(r, i, &token))
+			buf_add(stream, token.data, token.len);
+		else if (i + 1 < r->n)
+			return false;
+	}
+	return !stream->over;
+}
+
+/* The first occurrence of `text` from `from` on; SPAN_NOWHERE. */
+static size_t find(struct bytes stream, size_t from, struct bytes text)
+{
+	const unsigned char *at;
+
+	if (text.len > stream.len - from)
+		return SPAN_NOWHERE;
+	at = memmem(stream.data + from, stream.len - from, text.data, text.len);
+	return at ? (size_t)(at - stream.data) : SPAN_NOWHERE;
+}
+
+/* The last occurrence from `from` on that ends within SPANS_TAIL of the end. */
+static size_t find_near_end(struct bytes stream, size_t from, struct bytes text)
+{
+	size_t at;
+
+	if (text.len > stream.len - from)
+		return SPAN_NOWHERE;
+	at = stream.len - text.len;
+	for (size_t i = 0; i <= SPANS_TAIL && at >= from; i++, at--) {
+		if (memcmp(stream.data + at, text.data, text.len) == 0)
+			return at;
+		if (at == 0)
+			break;
+	}
+	return SPAN_NOWHERE;
+}
+
+static size_t find_content(struct bytes stream, size_t from, struct bytes text)
+{
+	size_t at = find_near_end(stream, from, text);
+
+	return at == SPAN_NOWHERE ? find(stream, from, text) : at;
+}
+
+/* The tokens that begin in [from, to) of the stream. */
+static struct token_span tokens_in(const struct rows *r, size_t from, size_t to)
+{
+	struct token_span span = {SPAN_UNKNOWN, SPAN_UNKNOWN};
+	struct bytes token;
+	size_t at = 0;
+	uint32_t i;
+
+	for (i = 0; i < r->n && at < to && rows_token(r, i, &token); i++) {
+		if (span.first == SPAN_UNKNOWN && at >= from && token.len > 0)
+			span.first = i;
+		at += token.len;
+	}
+	if (span.first == SPAN_UNKNOWN)
+		span.first = i; /* all of it lies in a token that begins before */
+	span.behind = i;
+	return span;
+}
+
+static bool is_blank(struct bytes s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] != ' ' && s.data[i] != '\n' && s.data[i] != '\r' &&
+			s.data[i] != '\t')
+			return false;
+	return true;
+}
+
+/* Where the last token begins, if the stream is known. */
+static size_t begin_of_last(const struct rows *r, size_t stream_len)
+{
+	struct bytes last;
+
+	return rows_token(r, r->n - 1, &last) ? stream_len - last.len : stream_len;
+}
+
+static bool counts_agree(const struct answer *a)
+{
+	if (a->token_ids.present)
+		return a->token_ids.n == a->rows.n;
+	return a->usage.completion_tokens == COUNT_UNKNOWN ||
+	       a->usage.completion_tokens == a->rows.n;
+}
+
+static enum eos_row judge_last_row(const struct answer *a, enum job_server server,
+	const struct spans *s, size_t stream_len, size_t texts_end)
+{
+	const struct rows *r = &a->rows;
+	bool ended_itself = a->finish == FINISH_STOP || a->finish == FINISH_TOOL_CALLS;
+	struct bytes last;
+
+	if (a->eos_row == EOS_ROW_NO || a->finish == FINISH_LENGTH ||
+		a->finish == FINISH_STOP_WORD)
+		return EOS_ROW_NO;
+	if (!ended_itself || !counts_agree(a))
+		return EOS_ROW_UNKNOWN;
+	if (!rows_token(r, r->n - 1, &last) || !s->has_stream)
+		return server == SERVER_VLLM || server == SERVER_SGLANG
+			       ? EOS_ROW_YES
+			       : EOS_ROW_UNKNOWN;
+	if (texts_end == SPAN_NOWHERE)
+		return EOS_ROW_UNKNOWN;
+	if (begin_of_last(r, stream_len) < texts_end)
+		return EOS_ROW_NO;
+	/* An empty last token is one that is not shown; a blank one may be
+	 * layout that was trimmed. */
+	return last.len > 0 && is_blank(last) ? EOS_ROW_UNKNOWN : EOS_ROW_YES;
+}
+
+/* With ids the rows have been compared with the tokens already, and servers
+ * that send ids may leave out the bytes of half characters. */
+static bool has_ids(const struct rows *r)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->id[i] == TOKEN_ID_UNKNOWN)
+			return false;
+	return true;
+}
+
+/* Locates both texts; returns where the last of them ends. */
+static size_t locate(const struct answer *a, struct bytes stream, struct spans *out)
+{
+	struct bytes reasoning = buf_bytes(&a->reasoning.text);
+	struct bytes content = buf_bytes(&a->content.text), last;
+	size_t end = 0;
+
+	if (reasoning.len > 0) {
+		out->reasoning_at = find(stream, 0, reasoning);
+		if (out->reasoning_at != SPAN_NOWHERE) {
+			end = out->reasoning_at + reasoning.len;
+			out->reasoning = tokens_in(&a->rows, out->reasoning_at, end);
+		}
+	}
+	if (content.len > 0) {
+		out->content_at = find_content(stream, end, content);
+		if (out->content_at != SPAN_NOWHERE)
+			out->content = tokens_in(&a->rows, out->content_at,
+				out->content_at + content.len);
+	}
+	if ((reasoning.len > 0 && out->reasoning_at == SPAN_NOWHERE) ||
+		(content.len > 0 && out->content_at == SPAN_NOWHERE)) {
+		out->misaligned = !has_ids(&a->rows) &&
+				  rows_token(&a->rows, a->rows.n - 1, &last);
+		return SPAN_NOWHERE;
+	}
+	if (reasoning.len + content.len == 0)
+		return SPAN_NOWHERE;
+	return content.len > 0 ? out->content_at + content.len : end;
+}
+
+void spans_find(const struct answer *a, enum job_server server, struct buf *stream,
+	struct spans *out)
+{
+	size_t texts_end = SPAN_NOWHERE;
+
+	*out = (struct spans){.reasoning = {SPAN_UNKNOWN, SPAN_UNKNOWN},
+		.content = {SPAN_UNKNOWN, SPAN_UNKNOWN},
+		.reasoning_at = SPAN_NOWHERE,
+		.content_at = SPAN_NOWHERE,
+		.eos_row = EOS_ROW_UNKNOWN};
+	buf_clear(stream);
+	if (a->rows.n == 0)
+		return;
+	out->has_stream = join(&a->rows, stream);
+	if (out->has_stream && stream->len > 0)
+		texts_end = locate(a, buf_bytes(stream), out);
+	out->eos_row = judge_last_row(a, server, out, stream->len, texts_end);
+}
