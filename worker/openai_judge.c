@@ -220,8 +220,10 @@ static enum reason judge_rows(struct openai_reader *r)
 
 	if (r->head.rules.top_logprobs == 0)
 		return REASON_NONE;
-	if (a->rows.n == 0 || a->rows.m == 0)
-		return judge_missing_rows(r);
+	if (a->rows.m == 0)
+		reason = judge_missing_rows(r);
+	if (reason != REASON_NONE || a->rows.n == 0)
+		return reason;
 	if (r->rows.tokens.bad)
 		return because(a, REASON_BAD_LOGPROBS, r->rows.tokens.bad);
 	if (a->token_ids.present)

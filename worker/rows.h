@@ -92,8 +92,8 @@ struct rows_verdict {
  * fewer than another row does. Lists that are short in all rows alike (a small
  * vocabulary, a server with a lower cap) are not partial.
  *
- * A row without candidates whose logprob is exactly 0, where candidates were
- * asked for, is what llama.cpp writes for a token accepted from a draft: its
+ * A row without candidates whose logprob is exactly 0, where other rows have
+ * candidates, is what llama.cpp writes for a token accepted from a draft: its
  * logprob is no measurement and becomes absent.
  */
 struct rows_verdict rows_normalise(struct rows *rows, uint32_t k);

@@ -212,11 +212,12 @@ static void weigh(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
 	c->r->entropy[i] = entropy;
 }
 
-static void check_own(struct check *c, uint32_t i, uint32_t listed)
+/* `drafted`: no list, where other rows have one. */
+static void check_own(struct check *c, uint32_t i, bool drafted)
 {
 	double *own = &c->r->logprob[i];
 
-	if (is_absent(*own) || (listed == 0 && *own == 0)) {
+	if (is_absent(*own) || (drafted && *own == 0)) {
 		*own = (double)NAN;
 		c->verdict.partial = true;
 	} else if (*own > 0) {
@@ -255,7 +256,7 @@ struct rows_verdict rows_normalise(struct rows *r, uint32_t k)
 		}
 		if (listed < usual)
 			c.verdict.partial = true;
-		check_own(&c, i, listed);
+		check_own(&c, i, listed == 0 && usual > 0);
 		at = keep_present(&c, from, to, at);
 		r->first[i] = begin;
 		r->first[i + 1] = at;

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# The worker's pure parts. Transcripts and corpora are read from the source tree.
+# The worker's pure parts. Transcripts and corpora are read from the source tree;
+# the corpora may lie beside it.
 retort_unit_test(text retort_common)
-retort_unit_test(openai_answer retort_worker)
+foreach(name final_answer openai_answer openai_request rows score spans think)
+  retort_unit_test(${name} retort_worker PkgConfig::JANSSON)
+endforeach()
 target_compile_definitions(test_openai_answer
                            PRIVATE TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
+target_compile_definitions(test_final_answer
+                           PRIVATE CORPORA="${CMAKE_SOURCE_DIR}/../shared/data")

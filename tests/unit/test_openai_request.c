@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/unit.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "store/record.h"
+#include "worker/protocol.h"
+
+#define MESSAGES "[{\"role\":\"user\",\"content\":\"2+2?\"}]"
+
+/* A job's terms, nothing set. */
+struct setup {
+	struct job_teacher teacher;
+	struct job_sampling sampling;
+	struct request_terms terms;
+};
+
+static void begin(struct setup *s, enum job_server server)
+{
+	*s = (struct setup){
+		.teacher = {.name = (char *)"t0", .model = (char *)"the \"model\""},
+		.sampling = {.n = 1,
+			.temperature = NAN,
+			.top_p = NAN,
+			.top_k = JOB_UNSET_INT,
+			.min_p = NAN,
+			.presence_penalty = NAN,
+			.repetition_penalty = NAN,
+			.max_tokens = JOB_UNSET_INT,
+			.seed = JOB_UNSET_INT}};
+	s->teacher.extra_body = json_object();
+	s->terms = (struct request_terms){
+		.teacher = &s->teacher, .sampling = &s->sampling, .server = server};
+}
+
+static void end(struct setup *s)
+{
+	json_decref(s->teacher.extra_body);
+	json_decref(s->sampling.stop);
+}
+
+static const struct protocol *chat(void)
+{
+	const struct protocol *p = protocol_find("openai-chat");
+
+	assert_non_null(p);
+	return p;
+}
+
+static void check_body(struct setup *s, uint64_t seed, const char *want)
+{
+	struct request_form form;
+	struct buf out;
+	struct err err;
+
+	buf_init(&out, 65536);
+	buf_add_str(&out, "before");
+	if (chat()->form_init(&form, &s->terms, &err) != ERR_NONE)
+		fail_msg("%s", err.msg);
+	chat()->write_request(&form, bytes_of(MESSAGES, strlen(MESSAGES)), seed, &out);
+	assert_string_equal(buf_text(&out) + strlen("before"), want);
+	/* And it is JSON. */
+	json_decref(json_loads(want, JSON_REJECT_DUPLICATES, NULL));
+	buf_release(&out);
+	request_form_release(&form);
+}
+
+static void check_refused(struct setup *s, const char *key)
+{
+	struct request_form form;
+	struct err err = {0};
+
+	assert_int_equal(chat()->form_init(&form, &s->terms, &err), ERR_INVALID);
+	if (!strstr(err.msg, key))
+		fail_msg("'%s' does not name %s", err.msg, key);
+	request_form_release(&form);
+}
+
+static void openai_request__sends_nothing_that_is_not_set(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s, SERVER_OPENAI);
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES "}");
+	check_body(&s, 7,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"seed\":7}");
+	end(&s);
+}
+
+static void openai_request__sends_31_bits_of_a_seed(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s, SERVER_LLAMACPP);
+	check_body(&s, 0xffffffff12345678u,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"seed\":305419896}");
+	check_body(&s, 0x7fffffffffffffffu,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"seed\":2147483647}");
+	check_body(&s, 0,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"seed\":0}");
+	end(&s);
+}
+
+static void set_all(struct setup *s)
+{
+	s->sampling.temperature = 0.7;
+	s->sampling.top_p = 1;
+	s->sampling.presence_penalty = -0.1;
+	s->sampling.max_tokens = 1024;
+	s->sampling.stop = json_pack("[ss]", "###", "\n");
+	s->terms.top_logprobs = 20;
+}
+
+#define COMMON "\"temperature\":0.7,\"top_p\":1.0,\"presence_penalty\":-0.1,"
+
+static void openai_request__speaks_each_servers_dialect(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s, SERVER_OPENAI);
+	set_all(&s);
+	check_body(&s, 5,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"seed\":5," COMMON
+		"\"max_completion_tokens\":1024,\"stop\":[\"###\",\"\\n\"],"
+		"\"logprobs\":true,\"top_logprobs\":20}");
+	end(&s);
+
+	begin(&s, SERVER_VLLM);
+	set_all(&s);
+	s.sampling.top_k = -1;
+	s.sampling.min_p = 0.05;
+	s.sampling.repetition_penalty = 1.1;
+	s.terms.prefill = true;
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES "," COMMON
+		"\"max_tokens\":1024,\"stop\":[\"###\",\"\\n\"],\"logprobs\":true,"
+		"\"top_logprobs\":20,\"return_tokens_as_token_ids\":true,"
+		"\"return_token_ids\":true,\"top_k\":-1,\"min_p\":0.05,"
+		"\"repetition_penalty\":1.1,\"continue_final_message\":true,"
+		"\"add_generation_prompt\":false}");
+	s.terms.top_logprobs = 0;
+	s.terms.prefill = false;
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES "," COMMON
+		"\"max_tokens\":1024,\"stop\":[\"###\",\"\\n\"],\"return_token_ids\":true,"
+		"\"top_k\":-1,\"min_p\":0.05,\"repetition_penalty\":1.1}");
+	end(&s);
+
+	begin(&s, SERVER_LLAMACPP);
+	s.sampling.top_k = 40;
+	s.sampling.repetition_penalty = 1.1;
+	s.terms.prefill = true;
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"top_k\":40,\"repeat_penalty\":1.1}");
+	end(&s);
+
+	begin(&s, SERVER_SGLANG);
+	s.sampling.min_p = 0.1;
+	s.terms.prefill = true;
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"return_token_ids\":true,\"min_p\":0.1,"
+		"\"continue_final_message\":true}");
+	end(&s);
+
+	begin(&s, SERVER_TRTLLM);
+	s.sampling.top_k = 40;
+	s.terms.top_logprobs = 5;
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"logprobs\":true,\"top_logprobs\":5,\"top_k\":40}");
+	end(&s);
+}
+
+static void openai_request__names_the_key_that_a_server_does_not_know(void **state)
+{
+	static const enum job_server plain[] = {SERVER_OPENAI, SERVER_OLLAMA};
+	struct setup s;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		begin(&s, plain[i]);
+		s.sampling.top_k = 40;
+		check_refused(&s, "sampling.top_k");
+		s.sampling.top_k = JOB_UNSET_INT;
+		s.sampling.min_p = 0.1;
+		check_refused(&s, "sampling.min_p");
+		s.sampling.min_p = NAN;
+		s.sampling.repetition_penalty = 1.1;
+		check_refused(&s, "sampling.repetition_penalty");
+		check_refused(&s, job_server_name(plain[i]));
+		s.sampling.repetition_penalty = NAN;
+		s.terms.prefill = true;
+		check_refused(&s, "prefill");
+		end(&s);
+	}
+	begin(&s, SERVER_TRTLLM);
+	s.terms.prefill = true;
+	check_refused(&s, "prefill");
+	end(&s);
+}
+
+static void openai_request__lets_extra_body_win(void **state)
+{
+	static const char *const ours[] = {
+		"model", "messages", "n", "stream", "logprobs", "top_logprobs"};
+	struct setup s;
+
+	(void)state;
+	begin(&s, SERVER_VLLM);
+	s.sampling.temperature = 0.7;
+	json_object_set_new(s.teacher.extra_body, "temperature", json_real(0.25));
+	json_object_set_new(s.teacher.extra_body, "return_token_ids", json_false());
+	json_object_set_new(s.teacher.extra_body, "chat_template_kwargs",
+		json_pack("{sb}", "enable_thinking", 0));
+	json_object_set_new(s.teacher.extra_body, "seed", json_integer(3));
+	/* A seed of its own is the one that is sent. */
+	check_body(&s, 99,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"temperature\":0.25,\"return_token_ids\":false,"
+		"\"chat_template_kwargs\":{\"enable_thinking\":false},\"seed\":3}");
+	end(&s);
+
+	begin(&s, SERVER_OPENAI);
+	s.sampling.max_tokens = 10;
+	json_object_set_new(s.teacher.extra_body, "max_tokens", json_integer(20));
+	check_body(&s, SEED_NONE,
+		"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+		",\"max_tokens\":20}");
+	end(&s);
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		char key[64];
+
+		begin(&s, SERVER_VLLM);
+		json_object_set_new(s.teacher.extra_body, ours[i], json_true());
+		snprintf(key, sizeof(key), "extra_body.%s", ours[i]);
+		check_refused(&s, key);
+		end(&s);
+	}
+}
+
+static void protocol__is_found_by_its_name(void **state)
+{
+	(void)state;
+	assert_string_equal(chat()->path, "/chat/completions");
+	assert_null(protocol_find("openai"));
+	assert_null(protocol_find(""));
+}
+
+static bool matches(const char *asked, const char *reported)
+{
+	return model_matches(
+		bytes_of(asked, strlen(asked)), bytes_of(reported, strlen(reported)));
+}
+
+static void model_matches__allows_dates_paths_and_endings(void **state)
+{
+	static const char *const same[][2] = {{"gpt-4o", "gpt-4o"},
+		{"gpt-4o", "gpt-4o-2024-08-06"}, {"gpt-4o-2024-08-06", "gpt-4o"},
+		{"deepseek-chat", "deepseek-chat-0324"},
+		{"gemini-1.5-pro", "gemini-1.5-pro-002"},
+		{"Qwen/Qwen3-32B", "Qwen3-32B"}, {"teacher", "/models/teacher"},
+		{"llama3", "llama3:latest"}, {"m", "/data/m.gguf"},
+		{"a/m", "b/m-20250101"}};
+	static const char *const other[][2] = {{"gpt-4o", "gpt-4o-mini"},
+		{"llama-3", "llama-3-405b"}, {"claude-3", "claude-3-5"}, {"a", "b"},
+		{"gpt-4o", ""}, {"", "gpt-4o"}, {"gpt-4o", "gpt-4o2024"}, {"x/", "y/"},
+		{"m", "m-20a4"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		if (!matches(same[i][0], same[i][1]))
+			fail_msg("%s is not %s", same[i][0], same[i][1]);
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		if (matches(other[i][0], other[i][1]))
+			fail_msg("%s is %s", other[i][0], other[i][1]);
+}
+
+static void answer_body_max__follows_the_rule(void **state)
+{
+	(void)state;
+	assert_int_equal(answer_body_max(1024, 20), MIB(1) + 1024 * 21 * 160);
+	assert_int_equal(answer_body_max(1024, 0), MIB(1) + 1024 * 160);
+	assert_int_equal(answer_body_max(JOB_UNSET_INT, 0), LIMIT_BODY);
+	assert_int_equal(answer_body_max(LIMIT_MAX_TOKENS, LIMIT_TOP_K), LIMIT_BODY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(openai_request__sends_nothing_that_is_not_set),
+		cmocka_unit_test(openai_request__sends_31_bits_of_a_seed),
+		cmocka_unit_test(openai_request__speaks_each_servers_dialect),
+		cmocka_unit_test(
+			openai_request__names_the_key_that_a_server_does_not_know),
+		cmocka_unit_test(openai_request__lets_extra_body_win),
+		cmocka_unit_test(protocol__is_found_by_its_name),
+		cmocka_unit_test(model_matches__allows_dates_paths_and_endings),
+		cmocka_unit_test(answer_body_max__follows_the_rule),
+	};
+
+	return cmocka_run_group_tests_name("openai_request", tests, NULL, NULL);
+}
