@@ -53,11 +53,16 @@ static void put(struct final_text *t, const char *s, size_t n)
 /* Bytes of a replacement's original at s; 0 if there is none. */
 static size_t replace(struct final_text *t, struct bytes s)
 {
+	/* Nothing else begins one, and nearly everything is something else. */
+	if (s.data[0] < 0x80 && !strchr("\\{$~^", s.data[0]))
+		return 0;
 	for (size_t i = 0; i < sizeof(replaced) / sizeof(replaced[0]); i++) {
-		size_t n = strlen(replaced[i].from);
+		size_t n;
 
-		if (replaced[i].from[0] != (char)s.data[0] ||
-			!begins_with(s, replaced[i].from, n))
+		if (replaced[i].from[0] != (char)s.data[0])
+			continue;
+		n = strlen(replaced[i].from);
+		if (!begins_with(s, replaced[i].from, n))
 			continue;
 		put(t, replaced[i].to, strlen(replaced[i].to));
 		return n;

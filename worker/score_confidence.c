@@ -12,19 +12,33 @@
 
 #include "worker/score.h"
 
-/* The mean of what is there; NaN if nothing is. */
+struct sum {
+	double sum;
+	uint32_t n;
+};
+
+static inline struct sum add(struct sum s, double v)
+{
+	bool present = v == v;
+
+	return (struct sum){s.sum + (present ? v : 0), s.n + present};
+}
+
+/* The mean of what is there; NaN if nothing is. Two sums side by side, since
+ * each addition waits for the one before it. */
 static float mean(const double *v, uint32_t n)
 {
-	double sum = 0;
-	uint32_t present = 0;
+	struct sum even = {0}, odd = {0};
+	uint32_t i;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (!isnan(v[i])) {
-			sum += v[i];
-			present++;
-		}
+	for (i = 0; i + 1 < n; i += 2) {
+		even = add(even, v[i]);
+		odd = add(odd, v[i + 1]);
 	}
-	return present ? (float)(sum / present) : NAN;
+	if (i < n)
+		even = add(even, v[i]);
+	n = even.n + odd.n;
+	return n ? (float)((even.sum + odd.sum) / n) : NAN;
 }
 
 uint32_t score_confidence(const struct score_input *in, float score[SCORE_SLOTS])

@@ -39,11 +39,8 @@
 struct repetition {
 	uint16_t *seen; /* tags of runs of words, by their hash */
 	int shift;
-	uint64_t last[4]; /* hashes of the last words */
-	uint64_t words;
 	uint32_t runs, repeated;
-	uint32_t tail_repeated;
-	unsigned char tail[TAIL_WORDS]; /* was the run a repeated one? */
+	unsigned char tail[TAIL_WORDS]; /* of the last runs: was it a repeated one? */
 };
 
 /* A set top bit for each of eight bytes that ends a word: white space and other
@@ -57,28 +54,30 @@ static inline uint64_t word_ends(uint64_t w)
 	       (wide & each * 0x80);
 }
 
-static void add_word(struct repetition *r, uint64_t hash)
+static inline void add_run(struct repetition *r, uint64_t run)
 {
-	uint64_t run;
-	uint16_t *place, tag;
-	unsigned char repeated, *slot;
+	uint16_t *place = &r->seen[run >> r->shift];
+	uint16_t tag = (uint16_t)(run | 1);
+	unsigned char repeated = *place == tag;
 
-	r->last[r->words++ & 3] = hash;
-	if (r->words < 4)
-		return;
-	run = r->last[r->words & 3]; /* the oldest of the four first */
-	run = (run * MIX) ^ r->last[(r->words + 1) & 3];
-	run = (run * MIX) ^ r->last[(r->words + 2) & 3];
-	run = (run * MIX) ^ r->last[(r->words + 3) & 3];
-	run *= MIX;
-	place = &r->seen[run >> r->shift];
-	tag = (uint16_t)(run | 1);
-	repeated = *place == tag;
 	*place = tag;
-	slot = &r->tail[r->runs++ % TAIL_WORDS];
 	r->repeated += repeated;
-	r->tail_repeated += (uint32_t)repeated - *slot;
-	*slot = repeated;
+	r->tail[r->runs++ % TAIL_WORDS] = repeated;
+}
+
+/* Of the last runs. */
+static float tail_share(const struct repetition *r)
+{
+	uint32_t n = r->runs < TAIL_WORDS ? r->runs : TAIL_WORDS, repeated = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		repeated += r->tail[i];
+	return (float)repeated / (float)n;
+}
+
+static inline uint64_t turn(uint64_t v, int by)
+{
+	return v << by | v >> (64 - by);
 }
 
 /* Eight bytes, zeros for those behind the end. */
@@ -92,47 +91,60 @@ static inline uint64_t load(const unsigned char *p, const unsigned char *end)
 	return get_u64(eight);
 }
 
+/* A word of a script without spaces: one character. */
+static const unsigned char *wide_word(
+	const unsigned char *p, const unsigned char *end, uint64_t *hash)
+{
+	size_t n = *p >= 0xf0 ? 4 : 3;
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < n && p < end; i++)
+		h = h << 8 | *p++;
+	*hash = h * MIX;
+	return p;
+}
+
 /* The word at p, which is no space. */
-static const unsigned char *next_word(
+static inline const unsigned char *next_word(
 	const unsigned char *p, const unsigned char *end, uint64_t *hash)
 {
 	uint64_t h = 0;
 
-	if (*p >= 0xe0) {
-		size_t n = *p >= 0xf0 ? 4 : 3;
-
-		for (size_t i = 0; i < n && p < end; i++)
-			h = h << 8 | *p++;
-		*hash = h * MIX;
-		return p;
-	}
+	if (*p >= 0xe0)
+		return wide_word(p, end, hash);
 	for (;;) {
 		uint64_t w = load(p, end), ends = word_ends(w);
-		unsigned n;
 
-		if (!ends) {
-			h = (h ^ w) * MIX;
-			p += 8;
-			continue;
+		if (ends) {
+			unsigned bits = (unsigned)__builtin_ctzll(ends) & 56;
+
+			*hash = (h ^ (w & (((uint64_t)1 << bits) - 1))) * MIX;
+			return p + bits / 8;
 		}
-		n = (unsigned)__builtin_ctzll(ends) >> 3;
-		*hash = (h ^ (w & (((uint64_t)1 << 8 * n) - 1))) * MIX;
-		return p + n;
+		h = (h ^ w) * MIX;
+		p += 8;
 	}
 }
 
+/* The runs of four words in the text. */
 static void count(struct repetition *r, struct bytes text)
 {
 	const unsigned char *p = text.data, *end = p + text.len;
-	uint64_t hash;
+	uint64_t first = 0, second = 0, third = 0, fourth;
 
-	while (p < end) {
+	for (size_t words = 0; p < end;) {
 		if (*p <= ' ') {
 			p++;
 			continue;
 		}
-		p = next_word(p, end, &hash);
-		add_word(r, hash);
+		p = next_word(p, end, &fourth);
+		if (++words >= 4)
+			add_run(r, (first ^ turn(second, 16) ^ turn(third, 32) ^
+					   turn(fourth, 48)) *
+					   MIX);
+		first = second;
+		second = third;
+		third = fourth;
 	}
 }
 
@@ -181,8 +193,6 @@ static struct measure measure(struct bytes text)
 	struct repetition r = {.seen = seen, .shift = 64};
 	struct measure m = {0};
 	size_t size = TABLE_MIN;
-	uint32_t tail;
-	float end;
 
 	if (text.len == 0)
 		return m;
@@ -192,8 +202,8 @@ static struct measure measure(struct bytes text)
 	memset(seen, 0, size * sizeof(*seen));
 	count(&r, text);
 	if (r.runs > 0) {
-		tail = r.runs < TAIL_WORDS ? r.runs : TAIL_WORDS;
-		end = (float)r.tail_repeated / (float)tail;
+		float end = tail_share(&r);
+
 		m.share = (float)r.repeated / (float)r.runs;
 		if (end > m.share)
 			m.share = end;
