@@ -89,7 +89,8 @@ enum err_code sections_decode(struct bytes payload, struct sections *s, struct e
 		if (form == FORM_SPAN) {
 			struct bytes stream = s->at[TEXT_STREAM];
 
-			if (offset > stream.len || len > stream.len - offset)
+			if (!stream.data || offset > stream.len ||
+				len > stream.len - offset)
 				return bad(err, "a span outside the stream");
 			text = bytes_of(stream.data + offset, len);
 		} else {

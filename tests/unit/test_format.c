@@ -245,6 +245,7 @@ static void sections__refuse_what_does_not_fit(void **state)
 		"03 00",			/* no length */
 		"03 00 05 61",			/* longer than what is left */
 		"03 01 00 01",			/* a span without a stream */
+		"03 01 00 00",			/* of nothing, likewise */
 		"01 00 02 6161 03 01 01 02",	/* past the stream */
 		"01 00 02 6161 03 01 03 00",	/* begins behind it */
 		"03 00 00 03 00 00",		/* twice */
