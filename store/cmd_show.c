@@ -74,21 +74,23 @@ static enum err_code add_sample(struct showing *w, struct sample *s, struct err 
 static enum err_code read_samples(
 	struct showing *w, struct dataset *d, uint64_t prompt, struct err *err)
 {
-	struct reader_query query = {.one_prompt = true, .prompt = prompt};
+	struct reader_query query = {0};
 	struct sample *s;
 	struct reader *r;
 	enum err_code code = reader_open(d, &query, &r, err);
 
 	if (code != ERR_NONE)
 		return code;
-	for (code = reader_next(r, &s, err); code == ERR_NONE;
+	reader_seek(r, prompt);
+	for (code = reader_next(r, &s, err);
+		code == ERR_NONE && s->head.key.prompt == prompt;
 		code = reader_next(r, &s, err)) {
 		code = add_sample(w, s, err);
 		if (code != ERR_NONE)
 			break;
 	}
 	reader_close(r);
-	if (code != ERR_NOT_FOUND)
+	if (code != ERR_NOT_FOUND && code != ERR_NONE)
 		return code;
 	if (w->n == 0)
 		return err_set(err, ERR_NOT_FOUND, "prompt %llu has no sample %u",

@@ -19,9 +19,8 @@ struct reader {
 	char *accept; /* the filter that the stored bits are for */
 	size_t accept_len;
 
-	struct env_cursor *cursor;
-	bool ended;		/* the cursor is behind the last key */
-	struct key_entry ahead; /* what the cursor stands on, unless ended */
+	uint64_t next_prompt; /* where to go on */
+	bool ended;	      /* behind the last possible one */
 
 	/* The prompt at hand. */
 	struct key_list entries;  /* up to query.until; bits as stored */
@@ -31,31 +30,13 @@ struct reader {
 	size_t cap_marks, cap_accept_marks;
 	size_t at; /* the entry to look at next */
 
+	bool owns_view;
 	size_t prompts; /* since the view was renewed */
 	int64_t view_began_ms;
 	struct settings_cache settings;
 	struct sample sample;
 	bool points; /* the sample points at something */
 };
-
-/* Puts the cursor at the first entry of `prompt` or behind it. */
-static enum err_code seek(struct reader *r, uint64_t prompt, struct err *err)
-{
-	unsigned char from[SAMPLE_KEY_SIZE];
-	struct bytes key, value;
-	enum err_code code;
-
-	env_cursor_close(r->cursor);
-	code = env_cursor_open(r->d->txn, DB_KEY, &r->cursor, err);
-	if (code != ERR_NONE)
-		return code;
-	sample_key_write(from, &(struct sample_key){.prompt = prompt});
-	code = env_seek(r->cursor, from, sizeof(from), &key, &value, err);
-	r->ended = code == ERR_NOT_FOUND;
-	if (r->ended)
-		return ERR_NONE;
-	return code == ERR_NONE ? key_entry_decode(key, value, &r->ahead, err) : code;
-}
 
 static enum err_code check_accept(struct reader *r, struct err *err)
 {
@@ -93,20 +74,22 @@ static enum err_code set_up(struct reader *r, struct err *err)
 	if (r->query.until == 0)
 		r->query.until = r->d->state.last_sequence;
 	r->view_began_ms = clock_mono_ms();
-	return seek(r, r->query.one_prompt ? r->query.prompt : 0, err);
+	return ERR_NONE;
 }
 
 enum err_code reader_open(struct dataset *d, const struct reader_query *query,
 	struct reader **out, struct err *err)
 {
+	bool owns_view = !d->txn;
 	struct reader *r;
-	enum err_code code = dataset_begin_view(d, err);
+	enum err_code code = owns_view ? dataset_begin_view(d, err) : ERR_NONE;
 
 	*out = NULL;
 	if (code != ERR_NONE)
 		return code;
 	r = mem_zalloc(1, sizeof(*r));
 	r->d = d;
+	r->owns_view = owns_view;
 	r->query = *query;
 	sample_init(&r->sample, d, &r->settings);
 	code = set_up(r, err);
@@ -122,8 +105,8 @@ void reader_close(struct reader *r)
 {
 	if (!r)
 		return;
-	env_cursor_close(r->cursor);
-	dataset_end_view(r->d);
+	if (r->owns_view)
+		dataset_end_view(r->d);
 	sample_release(&r->sample);
 	settings_release(&r->settings);
 	key_list_release(&r->entries);
@@ -134,35 +117,70 @@ void reader_close(struct reader *r)
 	free(r);
 }
 
+void reader_seek(struct reader *r, uint64_t prompt)
+{
+	r->next_prompt = prompt;
+	r->ended = false;
+	r->entries.n = r->at = 0;
+}
+
+/* Nothing is held of the view between two prompts, so it may go. */
 static enum err_code renew_view(struct reader *r, struct err *err)
 {
 	int64_t now_ms = clock_mono_ms();
-	enum err_code code;
+	enum err_code code = ERR_NONE;
 
-	if (r->ended ||
-		(++r->prompts < VIEW_PROMPTS && now_ms - r->view_began_ms < VIEW_MS))
+	if (++r->prompts < VIEW_PROMPTS && now_ms - r->view_began_ms < VIEW_MS)
 		return ERR_NONE;
-	env_cursor_close(r->cursor);
-	r->cursor = NULL;
 	r->prompts = 0;
 	r->view_began_ms = now_ms;
-	code = dataset_renew_view(r->d, err);
-	if (code == ERR_NONE)
-		code = check_accept(r, err);
-	/* Entries that came meanwhile are after `until` and do not matter. */
-	return code == ERR_NONE ? seek(r, r->ahead.key.prompt, err) : code;
+	if (r->owns_view)
+		code = dataset_renew_view(r->d, err);
+	return code == ERR_NONE ? check_accept(r, err) : code;
 }
 
-/* Moves the cursor on. */
-static enum err_code advance(struct reader *r, struct err *err)
+/* Keeps what is up to query.until of the prompt that the cursor stands in. */
+static enum err_code take_entries(struct reader *r, struct env_cursor *c,
+	struct bytes key, struct bytes value, struct err *err)
 {
-	struct bytes key, value;
-	enum err_code code = env_next(r->cursor, &key, &value, err);
+	enum err_code code = ERR_NONE;
+	struct key_entry entry;
 
-	r->ended = code == ERR_NOT_FOUND;
-	if (r->ended)
-		return ERR_NONE;
-	return code == ERR_NONE ? key_entry_decode(key, value, &r->ahead, err) : code;
+	while (code == ERR_NONE) {
+		code = key_entry_decode(key, value, &entry, err);
+		if (code != ERR_NONE || entry.key.prompt != r->next_prompt)
+			break;
+		if (entry.sequence <= r->query.until) {
+			MEM_GROW(r->entries.at, r->entries.cap, r->entries.n + 1);
+			r->entries.at[r->entries.n++] = entry;
+		}
+		code = env_next(c, &key, &value, err);
+	}
+	return code == ERR_NOT_FOUND ? ERR_NONE : code;
+}
+
+/* Reads the entries of the first prompt from next_prompt on. ERR_NOT_FOUND if
+ * there is none. */
+static enum err_code read_entries(struct reader *r, struct err *err)
+{
+	unsigned char from[SAMPLE_KEY_SIZE];
+	struct bytes key, value;
+	struct env_cursor *c;
+	enum err_code code = env_cursor_open(r->d->txn, DB_KEY, &c, err);
+
+	if (code != ERR_NONE)
+		return code;
+	r->entries.n = r->at = 0;
+	sample_key_write(from, &(struct sample_key){.prompt = r->next_prompt});
+	code = env_seek(c, from, sizeof(from), &key, &value, err);
+	if (code == ERR_NONE && key.len >= 8)
+		r->next_prompt = get_u64_be(key.data);
+	if (code == ERR_NONE)
+		code = take_entries(r, c, key, value, err);
+	env_cursor_close(c);
+	r->ended = r->next_prompt == UINT64_MAX;
+	r->next_prompt++;
+	return code;
 }
 
 static enum err_code point(
@@ -202,29 +220,20 @@ static enum err_code judge_entries(struct reader *r, struct err *err)
 	return ERR_NONE;
 }
 
-/* Reads all entries of the next prompt. ERR_NOT_FOUND if there is none. */
+/* Reads and marks all entries of the next prompt. ERR_NOT_FOUND if there is
+ * none. */
 static enum err_code load_prompt(struct reader *r, struct err *err)
 {
-	uint64_t prompt;
-	enum err_code code = renew_view(r, err);
+	enum err_code code = r->ended ? ERR_NOT_FOUND : renew_view(r, err);
 
-	if (code != ERR_NONE)
-		return code;
-	if (r->ended || (r->query.one_prompt && r->ahead.key.prompt != r->query.prompt))
-		return ERR_NOT_FOUND;
-	prompt = r->ahead.key.prompt;
-	r->entries.n = r->at = 0;
-	while (!r->ended && r->ahead.key.prompt == prompt) {
-		if (r->ahead.sequence <= r->query.until) {
-			MEM_GROW(r->entries.at, r->entries.cap, r->entries.n + 1);
-			r->entries.at[r->entries.n++] = r->ahead;
-		}
-		code = advance(r, err);
-		if (code != ERR_NONE)
-			return code;
+	if (code == ERR_NONE)
+		code = read_entries(r, err);
+	if (code == ERR_NOT_FOUND) {
+		r->ended = true;
+		r->entries.n = r->at = 0;
 	}
-	if (r->entries.n == 0)
-		return ERR_NONE;
+	if (code != ERR_NONE || r->entries.n == 0)
+		return code;
 	MEM_GROW(r->marks, r->cap_marks, r->entries.n);
 	MEM_GROW(r->accept_marks, r->cap_accept_marks, r->entries.n);
 	dedup_mark(r->entries.at, r->entries.n, r->exact, r->accept_marks);

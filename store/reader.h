@@ -12,8 +12,10 @@
  * sample with the smallest key. With `where` it is one of the smallest that
  * passes. So "no expression" and "true" are the same.
  *
- * Ownership: the reader owns the dataset's view from reader_open to
- * reader_close; samples are lent until the next call.
+ * Ownership: if no view of the dataset is open at reader_open, the reader opens
+ * one and renews it every so often, until reader_close. Otherwise the view is
+ * the caller's, who may renew it, or end it and begin another, between calls.
+ * Samples are lent until the next call.
  */
 #ifndef RETORT_STORE_READER_H
 #define RETORT_STORE_READER_H
@@ -27,8 +29,6 @@ struct reader_query {
 	struct filter *where; /* NULL: all live samples; lent */
 	uint64_t since;	      /* only samples with a higher sequence */
 	uint64_t until;	      /* 0: the last sequence at reader_open */
-	bool one_prompt;      /* only the samples of `prompt` */
-	uint64_t prompt;
 };
 
 /* ERR_AGAIN if the accept filter is being applied anew. */
@@ -40,6 +40,9 @@ void reader_close(struct reader *r);
  * changed meanwhile: what was read does not hold together, begin again. */
 enum err_code reader_next(struct reader *r, struct sample **s, struct err *err)
 	MUST_CHECK;
+
+/* Goes on with the samples of `prompt` and those behind it. */
+void reader_seek(struct reader *r, uint64_t prompt);
 
 /* Where the sample at hand stands in `key`; lent. */
 const struct key_entry *reader_entry(const struct reader *r);

@@ -88,28 +88,64 @@ static void reader__yields_live_samples_in_key_order(void **state)
 	expect(NULL, 5, 0, "");
 }
 
-static void reader__reads_one_prompt(void **state)
+static void reader__goes_where_it_is_told(void **state)
 {
-	const struct made samples[] = {
-		{.prompt = 0, .sample = 0, .content = "a"},
-		{.prompt = 1, .sample = 0, .content = "a"},
-		{.prompt = 3, .sample = 0, .content = "a"},
+	const struct made three[] = {
+		{.prompt = 0, .content = "a"},
+		{.prompt = 1, .content = "a"},
+		{.prompt = UINT64_MAX, .content = "a"},
 	};
-	struct reader_query query = {.one_prompt = true};
-	struct buf got;
+	static const struct {
+		uint64_t to, want;
+	} cases[] = {{1, 1}, {0, 0}, {2, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}, {1, 1}};
+	struct reader_query query = {0};
+	struct reader *r;
+	struct sample *s;
+	struct err err;
 
 	(void)state;
-	buf_init(&got, 4096);
-	maker_store(&maker, samples, 3);
-	describe(&query, &got);
-	assert_string_equal(buf_text(&got), "0/0a ");
-	query.prompt = 1;
-	describe(&query, &got);
-	assert_string_equal(buf_text(&got), "1/0a ");
-	query.prompt = 2;
-	describe(&query, &got);
-	assert_int_equal(got.len, 0);
-	buf_release(&got);
+	maker_store(&maker, three, 3);
+	must(reader_open(maker.d, &query, &r, &err), &err);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		reader_seek(r, cases[i].to);
+		must(reader_next(r, &s, &err), &err);
+		assert_int_equal(s->head.key.prompt, cases[i].want);
+	}
+	reader_seek(r, UINT64_MAX);
+	must(reader_next(r, &s, &err), &err);
+	assert_int_equal(reader_next(r, &s, &err), ERR_NOT_FOUND);
+	reader_close(r);
+}
+
+static void reader__leaves_a_view_that_is_not_its_own(void **state)
+{
+	struct reader_query query = {0};
+	struct reader *a, *b;
+	struct sample *x, *y;
+	struct err err;
+
+	(void)state;
+	maker_store(&maker,
+		(struct made[]){{.prompt = 1, .content = "one"},
+			{.prompt = 2, .content = "two"}},
+		2);
+	must(dataset_begin_view(maker.d, &err), &err);
+	must(reader_open(maker.d, &query, &a, &err), &err);
+	must(reader_open(maker.d, &query, &b, &err), &err);
+	must(reader_next(a, &x, &err), &err);
+	must(sample_load_text(x, &err), &err);
+	dataset_end_view(maker.d);
+	must(dataset_begin_view(maker.d, &err), &err);
+	for (int i = 0; i < 2; i++)
+		must(reader_next(b, &y, &err), &err);
+	assert_int_equal(y->head.key.prompt, 2);
+	assert_bytes_equal(x->text.at[TEXT_CONTENT], "one");
+	must(reader_next(a, &x, &err), &err);
+	assert_int_equal(x->head.key.prompt, 2);
+	reader_close(a);
+	reader_close(b);
+	assert_non_null(maker.d->txn);
+	dataset_end_view(maker.d);
 }
 
 static void reader__applies_the_filter_before_it_drops_duplicates(void **state)
@@ -320,7 +356,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			reader__yields_live_samples_in_key_order, begin, end),
-		cmocka_unit_test_setup_teardown(reader__reads_one_prompt, begin, end),
+		cmocka_unit_test_setup_teardown(
+			reader__goes_where_it_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(
+			reader__leaves_a_view_that_is_not_its_own, begin, end),
 		cmocka_unit_test_setup_teardown(
 			reader__applies_the_filter_before_it_drops_duplicates, begin,
 			end),
