@@ -46,6 +46,8 @@ int cmd_coordinator(int argc, char **argv)
 		{"unreachable-s", 0, OPTION_INTEGER, "S",
 			"give up if no endpoint has answered for so long at the start; 0: never",
 			&unreachable_s, 0, 1e6},
+		{"alive", 0, OPTION_TEXT, "NAMES",
+			"the workers that live; leases of others are dropped", &c.alive, 0, 0},
 		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends", &parent, 0,
 			0},
 	};

@@ -37,6 +37,10 @@ struct coordinator_options {
 	bool new_settings;
 	bool reindex;
 	int64_t heartbeat_ms, term_ms;
+	/* A supervisor's knowledge: the names of the workers that live, with
+	 * commas between. Leases of others are dropped at the start. NULL: who
+	 * lives is not known, and every lease gets a full new term. */
+	const char *alive;
 	/* Give up when no endpoint has answered for so long, at the start; 0:
 	 * wait for ever. */
 	int64_t unreachable_ms;

@@ -140,6 +140,8 @@ void ledger_load_suspects(struct ledger *l, struct lease_shard *s);
 /* The worker's number: a new one, or that of its session. */
 uint32_t ledger_join_worker(struct ledger *l, uint64_t session, struct bytes name,
 	int64_t wall_ms);
+/* "" if it is not known. */
+void ledger_worker_name(struct ledger *l, uint32_t worker, char *out, size_t size);
 void ledger_put_worker(struct ledger *l, uint32_t worker, const char *state,
 	unsigned leases, unsigned prompts, int64_t wall_ms);
 void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t share,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workers and endpoints in the ledger. */
+#include <stdio.h>
+
 #include "common/reason.h"
 #include "common/text.h"
 #include "coordinator/ledger.h"
@@ -18,6 +20,18 @@ uint32_t ledger_join_worker(struct ledger *l, uint64_t session, struct bytes nam
 		"uti", session, shown, wall_ms);
 	return (uint32_t)db_int_of(l->db, 0, "SELECT worker FROM worker WHERE session = ?",
 		"u", session);
+}
+
+void ledger_worker_name(struct ledger *l, uint32_t worker, char *out, size_t size)
+{
+	struct db_query *q = db_query(
+		l->db, "SELECT name FROM worker WHERE worker = ?", "i", (int64_t)worker);
+
+	*out = '\0';
+	if (db_next(q)) {
+		snprintf(out, size, "%s", db_text(q, 0));
+		db_done(q);
+	}
 }
 
 void ledger_put_worker(struct ledger *l, uint32_t worker, const char *state,

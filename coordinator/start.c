@@ -181,12 +181,34 @@ static void list_endpoints(struct coordinator *c)
 	}
 }
 
+static bool is_listed(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; len > 0 && (at = strstr(at, name)); at += len)
+		if ((at == list || at[-1] == ',') && (!at[len] || at[len] == ','))
+			return true;
+	return false;
+}
+
 static void restore_lease(void *to, const struct lease *lease)
 {
 	struct coordinator *c = to;
+	char name[LIMIT_WORKER_NAME * 4 + 1];
 
+	ledger_worker_name(c->l, lease->worker, name, sizeof(name));
+	if (c->options->alive && !is_listed(c->options->alive, name))
+		return;
 	if (live_load(c, lease->shard))
 		lease_restore(c->leases, lease, clock_mono_ms());
+}
+
+/* What was not restored is no lease any more. */
+static void forget_other_leases(struct coordinator *c)
+{
+	ledger_forget_leases(c->l);
+	for (size_t i = 0; i < lease_n(c->leases); i++)
+		ledger_add_lease(c->l, lease_at(c->leases, i), clock_wall_ms());
 }
 
 /* The job as it runs, for people and for the commands that read a run. */
@@ -253,6 +275,7 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	list_endpoints(c);
 	c->seen_commit = c->l->totals.store_commit;
 	ledger_each_lease(c->l, restore_lease, c);
+	forget_other_leases(c);
 	if (!ledger_commit(c->l, clock_wall_ms()))
 		return err_set(err, ERR_IO, "the ledger cannot be written");
 	return write_job_file(c, err);

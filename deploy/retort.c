@@ -18,9 +18,16 @@
 #include "deploy/commands.h"
 
 static const struct command commands[] = {
+	{"run", cmd_run, "a whole job on this machine"},
+	{"check", cmd_check, "is the job sound, what do the endpoints give, what will it take"},
+	{"coordinator", cmd_coordinator, "a run's coordinator, for a cluster"},
+	{"store", cmd_store, "a run's store, for a cluster"},
+	{"worker", cmd_worker, "one worker, for a cluster"},
+	{"status", cmd_status, "how far a run is"},
 	{"export", cmd_export, "a consistent copy of the samples, for a trainer"},
 	{"show", cmd_show, "one prompt's samples, readable"},
 	{"verify", cmd_verify, "check every value and invariant of a dataset"},
+	{"retry", cmd_retry, "make samples eligible again"},
 	{"teacher", cmd_teacher, "the built-in teacher: a stand-in for a model server"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

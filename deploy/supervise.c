@@ -48,7 +48,7 @@ struct supervisor {
 	int64_t bar_at_ms, leave_by_ms;
 	int exit_code;
 	bool ending; /* the coordinator has ended: the others follow */
-	char last_line[64];
+	char alive[WORKERS_MAX * 40]; /* names of the workers that run */
 };
 
 static size_t n_children(const struct supervisor *s)
@@ -61,6 +61,18 @@ static struct child *child_at(struct supervisor *s, size_t i)
 	return i == 0 ? &s->coordinator : i == 1 ? &s->store : &s->worker[i - 2];
 }
 
+/* For a coordinator that starts: whose leases are worth keeping. */
+static void list_alive(struct supervisor *s)
+{
+	size_t len = 0;
+
+	s->alive[0] = '\0';
+	for (int64_t i = 0; i < s->options->workers; i++)
+		if (s->worker[i].pid > 0 && len < sizeof(s->alive) - 64)
+			len += (size_t)snprintf(s->alive + len, sizeof(s->alive) - len, "%s%s",
+				len ? "," : "", s->worker[i].session);
+}
+
 static bool start(struct supervisor *s, struct child *c)
 {
 	char *name = mem_printf("log/%s.log", c->name);
@@ -69,8 +81,10 @@ static bool start(struct supervisor *s, struct child *c)
 
 	/* A worker's name is new each time, so that it can be told which ended. */
 	if (c >= s->worker && c < s->worker + s->options->workers)
-		snprintf(c->session, sizeof(c->session), "%s.%d", c->name,
-			c->incarnation + 1);
+		snprintf(c->session, sizeof(c->session), "%s.%d.%s", c->name,
+			c->incarnation + 1, s->pid_text);
+	if (c == &s->coordinator)
+		list_alive(s);
 	ok = child_start(c, path, clock_mono_ms());
 	free(name);
 	free(path);
@@ -96,7 +110,7 @@ static void list_children(struct supervisor *s)
 	const char *coordinator[CHILD_ARGS_MAX] = {"coordinator", o->job_path, "--dir",
 		o->dir, "--listen", s->coordinator_address, "--parent", s->pid_text,
 		"--heartbeat-ms", "500", "--term-ms", "10000", "--unreachable-s",
-		s->unreachable};
+		s->unreachable, "--alive", s->alive};
 	const char *store[] = {"store", "--dir", o->dir, "--listen", s->store_address,
 		"--connect", s->coordinator_address, "--parent", s->pid_text, NULL};
 	size_t n = 0;

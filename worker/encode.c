@@ -22,7 +22,8 @@ struct encoder {
 	struct buf stream, sections, text, prompt, prompt_ids, logits, vocabulary, scratch;
 	float *floats; /* rows in the dataset's precision */
 	uint16_t *shorts;
-	size_t cap_floats, cap_shorts;
+	uint32_t *ids;
+	size_t cap_floats, cap_shorts, cap_ids;
 };
 
 struct encoder *encoder_new(void)
@@ -58,6 +59,7 @@ void encoder_free(struct encoder *e)
 	buf_release(&e->scratch);
 	free(e->floats);
 	free(e->shorts);
+	free(e->ids);
 	free(e);
 }
 
@@ -149,6 +151,21 @@ static void encode_prompt_ids(struct encoder *e, const struct answer_ids *ids)
 	pack(e->packer, buf_bytes(&e->sections), &e->prompt_ids);
 }
 
+/* Two logprobs that differ may be one float32: then the lower id comes first,
+ * as the format has it. The rows come sorted, so that hardly anything moves. */
+static void order_ties(uint32_t *id, const float *logprob, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t moving = id[i], at = i;
+
+		while (at > 0 && logprob[at - 1] == logprob[i] && id[at - 1] > moving) {
+			id[at] = id[at - 1];
+			at--;
+		}
+		id[at] = moving;
+	}
+}
+
 /* The rows' arrays as the codec takes them: float32, counts per row. */
 static void narrow(struct encoder *e, const struct rows *r, struct logits *l)
 {
@@ -156,14 +173,20 @@ static void narrow(struct encoder *e, const struct rows *r, struct logits *l)
 
 	MEM_GROW(e->floats, e->cap_floats, 2 * (size_t)r->n + r->m);
 	MEM_GROW(e->shorts, e->cap_shorts, (size_t)r->n);
+	MEM_GROW(e->ids, e->cap_ids, (size_t)r->m);
 	f = e->floats;
 	for (uint32_t i = 0; i < r->n; i++) {
 		f[i] = (float)r->logprob[i];
 		f[r->n + i] = (float)r->tail[i];
 		e->shorts[i] = (uint16_t)(r->first[i + 1] - r->first[i]);
 	}
-	for (uint32_t i = 0; i < r->m; i++)
+	for (uint32_t i = 0; i < r->m; i++) {
 		f[2 * (size_t)r->n + i] = (float)r->cand_logprob[i];
+		e->ids[i] = r->cand_id[i];
+	}
+	for (uint32_t i = 0; i < r->n; i++)
+		order_ties(e->ids + r->first[i], f + 2 * (size_t)r->n + r->first[i],
+			r->first[i + 1] - r->first[i]);
 	l->n = r->n;
 	l->m = r->m;
 	l->id = r->id;
@@ -171,7 +194,7 @@ static void narrow(struct encoder *e, const struct rows *r, struct logits *l)
 	l->tail = f + r->n;
 	l->n_bytes = r->token_len;
 	l->listed = e->shorts;
-	l->ids = r->cand_id;
+	l->ids = e->ids;
 	l->logprobs = f + 2 * (size_t)r->n;
 }
 

@@ -154,7 +154,7 @@ static bool read_prompt_ids(struct ask *a, const json_t *list,
 			id >= (json_int_t)VOCABULARY_SIZE)
 			return complain(
 				why, "prompt", "prompt has an unknown token id");
-		word = vocabulary_bytes(vocabulary, (unsigned)id);
+		word = teacher_vocabulary_bytes(vocabulary, (unsigned)id);
 		buf_add(&a->joined, word.data, word.len);
 	}
 	a->message->content = buf_bytes(&a->joined);

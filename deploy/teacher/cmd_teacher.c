@@ -153,7 +153,7 @@ static int serve(const struct words *w)
 		return EXIT_FAILED;
 	}
 	settings.teacher.references = references;
-	if (server_run(&settings, &err) != ERR_NONE) {
+	if (teacher_server_run(&settings, &err) != ERR_NONE) {
 		fprintf(stderr, "retort teacher: %s\n", err.msg);
 		references_free(references);
 		return EXIT_FAILED;

@@ -33,7 +33,7 @@ static bool set_down(struct server *s, const json_t *json)
 		down = 429;
 	else if (!json_is_null(value))
 		return false;
-	server_set_down(s, down);
+	teacher_server_set_down(s, down);
 	loop_clear_timer(&s->loop, &s->down_timer);
 	if (down != DOWN_NOT && json_is_integer(ms))
 		loop_set_timer(&s->loop, &s->down_timer,

@@ -59,7 +59,7 @@ void exchange_free(struct exchange *e)
 		choice_release(&e->choice[i]);
 	free(e->choice);
 	script_release(&e->script);
-	ids_release(&e->prompt);
+	id_list_release(&e->prompt);
 	ask_release(&e->ask);
 	buf_release(&e->upload);
 	buf_release(&e->body);
@@ -159,7 +159,7 @@ bool exchange_record(
 		.seed = e->seed};
 	struct err err;
 
-	if (ledger_write(&e->server->ledger, &entry, &err) == ERR_NONE)
+	if (teacher_ledger_write(&e->server->ledger, &entry, &err) == ERR_NONE)
 		return true;
 	log_error("teacher", "the ledger cannot be written, so nothing may be answered",
 		"error=%s", log_quote(err.msg).text);
@@ -214,7 +214,7 @@ static void add_prompt_ids(struct exchange *e)
 	} roles[] = {{"system", ID_SYSTEM}, {"developer", ID_SYSTEM},
 		{"assistant", ID_ASSISTANT}, {"tool", ID_TOOL}};
 
-	ids_add(&e->prompt, ID_BOS);
+	id_list_add(&e->prompt, ID_BOS);
 	for (size_t i = 0; i < e->ask.n_messages; i++) {
 		const struct message *m = &e->ask.message[i];
 		unsigned id = ID_USER;
@@ -224,15 +224,15 @@ static void add_prompt_ids(struct exchange *e)
 				memcmp(m->role.data, roles[j].role, m->role.len) == 0)
 				id = roles[j].id;
 		if (e->ask.is_chat)
-			ids_add(&e->prompt, id);
-		vocabulary_encode(v, m->content, &e->prompt);
+			id_list_add(&e->prompt, id);
+		teacher_vocabulary_encode(v, m->content, &e->prompt);
 		if (e->ask.is_chat)
-			ids_add(&e->prompt, ID_END);
+			id_list_add(&e->prompt, ID_END);
 	}
 	if (e->ask.is_chat)
-		ids_add(&e->prompt, ID_ASSISTANT);
+		id_list_add(&e->prompt, ID_ASSISTANT);
 	if (e->ask.thinks && !e->server->settings->style.opens)
-		ids_add(&e->prompt, ID_THINK);
+		id_list_add(&e->prompt, ID_THINK);
 }
 
 static void write_answer(struct exchange *e)

@@ -144,6 +144,6 @@ bool faults_raw_answer(struct exchange *e, struct buf *body);
 /* control.c: GET and POST /control. */
 void control_answer(struct exchange *e);
 /* server.c: changes whether the server is down. */
-void server_set_down(struct server *s, int down);
+void teacher_server_set_down(struct server *s, int down);
 
 #endif

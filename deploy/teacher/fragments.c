@@ -52,7 +52,7 @@ bool fragments_have(const struct fragments *f, const struct fragment_style *styl
 void fragments_text(const struct vocabulary *v, const struct fragment_style *style,
 	unsigned id, struct buf *out)
 {
-	struct bytes raw = vocabulary_bytes(v, id);
+	struct bytes raw = teacher_vocabulary_bytes(v, id);
 
 	if (style->broken)
 		buf_add_str(out, "\xef\xbf\xbd");
@@ -66,7 +66,7 @@ void fragments_text(const struct vocabulary *v, const struct fragment_style *sty
 
 static void add_bytes(struct fragments *f, unsigned id, struct bytes text)
 {
-	struct bytes raw = vocabulary_bytes(f->vocabulary, id);
+	struct bytes raw = teacher_vocabulary_bytes(f->vocabulary, id);
 	bool is_half = utf8_valid_prefix(raw.data, raw.len) < raw.len;
 
 	switch (f->style.bytes) {
@@ -86,8 +86,8 @@ static void add_bytes(struct fragments *f, unsigned id, struct bytes text)
 		buf_add_str(&f->pool, "null");
 		break;
 	case FRAGMENT_OF_OTHER:
-		json_out_bytes(&f->pool,
-			vocabulary_bytes(f->vocabulary, (id + 1) % VOCABULARY_SIZE));
+		json_out_bytes(&f->pool, teacher_vocabulary_bytes(f->vocabulary,
+						 (id + 1) % VOCABULARY_SIZE));
 		break;
 	}
 }

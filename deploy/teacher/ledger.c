@@ -16,7 +16,7 @@
 #define TEXT_HASH 32
 #define BODY_HASH 16
 
-enum err_code ledger_open(struct ledger *l, const char *path, struct err *err)
+enum err_code teacher_ledger_open(struct ledger *l, const char *path, struct err *err)
 {
 	*l = (struct ledger){.fd = -1};
 	buf_init(&l->line, MIB(4));
@@ -28,7 +28,7 @@ enum err_code ledger_open(struct ledger *l, const char *path, struct err *err)
 	return ERR_NONE;
 }
 
-void ledger_close(struct ledger *l)
+void teacher_ledger_close(struct ledger *l)
 {
 	if (l->fd >= 0)
 		close(l->fd);
@@ -118,7 +118,7 @@ static void add_answer(struct buf *b, const struct ledger_entry *e)
 	buf_add_str(b, "]}\n");
 }
 
-enum err_code ledger_write(
+enum err_code teacher_ledger_write(
 	struct ledger *l, const struct ledger_entry *e, struct err *err)
 {
 	char now[25];

@@ -34,11 +34,11 @@ struct ledger_entry {
 };
 
 /* `path` may be NULL. */
-enum err_code ledger_open(struct ledger *l, const char *path, struct err *err)
+enum err_code teacher_ledger_open(struct ledger *l, const char *path, struct err *err)
 	MUST_CHECK;
-void ledger_close(struct ledger *l);
+void teacher_ledger_close(struct ledger *l);
 /* ERR_IO if the line cannot be written: then nothing may be answered. */
-enum err_code ledger_write(
+enum err_code teacher_ledger_write(
 	struct ledger *l, const struct ledger_entry *e, struct err *err) MUST_CHECK;
 
 #endif

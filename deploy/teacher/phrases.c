@@ -27,7 +27,7 @@ static void compile(const struct vocabulary *v, const char *text, struct phrase 
 		for (unsigned i = 0; i < piece.n; i++) {
 			const struct word *w = &piece.word[i];
 			int id = w->id >= 0 ? w->id
-					    : vocabulary_find(
+					    : teacher_vocabulary_find(
 						      v, bytes_of(w->bytes, w->len));
 
 			assert(id >= 0);

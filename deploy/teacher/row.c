@@ -45,7 +45,7 @@ static unsigned profile_of(const struct slot *slot, uint32_t state)
 	return 8u * slot->family + slot->n - 1;
 }
 
-void row_read(const struct profiles *profiles, const struct script *script,
+void teacher_row_read(const struct profiles *profiles, const struct script *script,
 	uint32_t state, struct row *out)
 {
 	const struct slot *slot = &script->slot[state >> 2];
@@ -61,7 +61,7 @@ void row_read(const struct profiles *profiles, const struct script *script,
 	}
 }
 
-uint32_t row_next(const struct row *row, uint32_t state, unsigned id)
+uint32_t teacher_row_next(const struct row *row, uint32_t state, unsigned id)
 {
 	unsigned c = 0;
 	uint32_t flags = state & (STATE_WRONG | STATE_LOOP);

@@ -29,13 +29,13 @@ struct row {
 };
 
 /* The row of a state that is not STATE_END. */
-void row_read(const struct profiles *profiles, const struct script *script,
+void teacher_row_read(const struct profiles *profiles, const struct script *script,
 	uint32_t state, struct row *out);
 
 /* The state after `id` has been said. An id that is no candidate advances as
  * the first candidate does; what would end the sequence without its mark
  * stays. */
-uint32_t row_next(const struct row *row, uint32_t state, unsigned id);
+uint32_t teacher_row_next(const struct row *row, uint32_t state, unsigned id);
 
 /* The order of the ids that are no candidates. */
 struct order {

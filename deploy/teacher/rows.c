@@ -86,7 +86,7 @@ static void turn_to(struct sheet *s, struct press *p, const struct answer *a,
 	struct order order;
 	uint32_t state = c->speech.state[i];
 
-	row_read(&p->teacher->profiles, a->script, state, &s->row);
+	teacher_row_read(&p->teacher->profiles, a->script, state, &s->row);
 	order_init(&order, a->question->key, state, &s->row);
 	s->sampled = c->speech.id[i];
 	s->sampled_rank = order_rank(&order, s->sampled);

@@ -168,7 +168,7 @@ static void on_signal(void *arg, uint32_t events)
 		s->stops = true;
 }
 
-void server_set_down(struct server *s, int down)
+void teacher_server_set_down(struct server *s, int down)
 {
 	struct err err;
 
@@ -205,7 +205,7 @@ static void on_down_timer(void *arg)
 		if (to > now && to < next)
 			next = to;
 	}
-	server_set_down(s, is_down ? set->down_status : DOWN_NOT);
+	teacher_server_set_down(s, is_down ? set->down_status : DOWN_NOT);
 	if (next < INT64_MAX)
 		loop_set_timer(&s->loop, &s->down_timer, next);
 }
@@ -311,7 +311,7 @@ static enum err_code start(struct server *s, struct err *err)
 	s->down_timer.arg = s;
 	code = load_fault_files(s, err);
 	if (code == ERR_NONE)
-		code = ledger_open(&s->ledger, s->settings->ledger, err);
+		code = teacher_ledger_open(&s->ledger, s->settings->ledger, err);
 	if (code == ERR_NONE)
 		code = watch_signals(s, err);
 	if (code == ERR_NONE)
@@ -344,7 +344,7 @@ static void stop(struct server *s)
 	listener_release(&s->listener);
 	if (s->signals.fd >= 0)
 		close(s->signals.fd);
-	ledger_close(&s->ledger);
+	teacher_ledger_close(&s->ledger);
 	attempts_release(&s->attempts);
 	press_release(&s->press);
 	teacher_release(&s->teacher);
@@ -358,7 +358,8 @@ static void stop(struct server *s)
 	loop_release(&s->loop);
 }
 
-enum err_code server_run(const struct server_settings *settings, struct err *err)
+enum err_code teacher_server_run(
+	const struct server_settings *settings, struct err *err)
 {
 	struct server s = {.settings = settings,
 		.listening.fd = -1,

@@ -48,7 +48,7 @@ struct server_settings {
 };
 
 /* Serves until SIGTERM or SIGINT. */
-enum err_code server_run(const struct server_settings *settings, struct err *err)
-	MUST_CHECK;
+enum err_code teacher_server_run(
+	const struct server_settings *settings, struct err *err) MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 void teacher_init(struct teacher *t, const struct teacher_settings *settings)
 {
 	t->settings = *settings;
-	t->vocabulary = vocabulary_new();
+	t->vocabulary = teacher_vocabulary_new();
 	t->phrases = phrases_new(t->vocabulary);
 	profiles_init(&t->profiles, settings->correct, settings->loops);
 	t->lenses = lens_box_new(&t->profiles);
@@ -22,7 +22,7 @@ void teacher_release(struct teacher *t)
 {
 	lens_box_free(t->lenses);
 	phrases_free(t->phrases);
-	vocabulary_free(t->vocabulary);
+	teacher_vocabulary_free(t->vocabulary);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -100,17 +100,17 @@ void teacher_speak(struct teacher *t, const struct question *q,
 		size_t before = out->text.len;
 		unsigned id;
 
-		row_read(&t->profiles, script, state, &row);
+		teacher_row_read(&t->profiles, script, state, &row);
 		id = draw(lens, q, &row, state, mix(chain ^ out->n));
 		add_token(out, state, id);
-		if (settings->keeps_special || !vocabulary_is_special(id)) {
-			struct bytes word = vocabulary_bytes(t->vocabulary, id);
+		if (settings->keeps_special || !teacher_vocabulary_is_special(id)) {
+			struct bytes word = teacher_vocabulary_bytes(t->vocabulary, id);
 
 			buf_add(&out->text, word.data, word.len);
 		}
 		if (id == ID_END_THINK && out->trace_end == 0)
 			out->trace_end = out->n;
-		state = row_next(&row, state, id);
+		state = teacher_row_next(&row, state, id);
 		out->text_len = out->text.len;
 		if (state == STATE_END)
 			out->end = SPEECH_EOS;

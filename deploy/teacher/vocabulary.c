@@ -51,13 +51,13 @@ static uint32_t hash_word(struct bytes word)
 	return h;
 }
 
-struct bytes vocabulary_bytes(const struct vocabulary *v, unsigned id)
+struct bytes teacher_vocabulary_bytes(const struct vocabulary *v, unsigned id)
 {
 	assert(id < VOCABULARY_SIZE);
 	return bytes_of(v->pool.data + v->start[id], v->start[id + 1] - v->start[id]);
 }
 
-bool vocabulary_is_special(unsigned id)
+bool teacher_vocabulary_is_special(unsigned id)
 {
 	return (id < ID_BYTES && id != ID_THINK && id != ID_END_THINK) ||
 	       (id >= ID_RESERVED && id < ID_WORDS);
@@ -68,17 +68,17 @@ static bool is_same(struct bytes a, struct bytes b)
 	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-int vocabulary_find(const struct vocabulary *v, struct bytes word)
+int teacher_vocabulary_find(const struct vocabulary *v, struct bytes word)
 {
 	uint32_t i = hash_word(word) % TABLE_SIZE;
 
 	for (; v->table[i] >= 0; i = (i + 1) % TABLE_SIZE)
-		if (is_same(vocabulary_bytes(v, (unsigned)v->table[i]), word))
+		if (is_same(teacher_vocabulary_bytes(v, (unsigned)v->table[i]), word))
 			return v->table[i];
 	return -1;
 }
 
-unsigned vocabulary_n_words(const struct vocabulary *v)
+unsigned teacher_vocabulary_n_words(const struct vocabulary *v)
 {
 	return v->n_words;
 }
@@ -86,11 +86,11 @@ unsigned vocabulary_n_words(const struct vocabulary *v)
 /* The smaller id stays findable where two have the same bytes. */
 static void make_findable(struct vocabulary *v, unsigned id)
 {
-	struct bytes word = vocabulary_bytes(v, id);
+	struct bytes word = teacher_vocabulary_bytes(v, id);
 	uint32_t i = hash_word(word) % TABLE_SIZE;
 
 	while (v->table[i] >= 0) {
-		if (is_same(vocabulary_bytes(v, (unsigned)v->table[i]), word))
+		if (is_same(teacher_vocabulary_bytes(v, (unsigned)v->table[i]), word))
 			return;
 		i = (i + 1) % TABLE_SIZE;
 	}
@@ -164,8 +164,8 @@ static void add_words_of(struct vocabulary *v, const char *text)
 			const struct word *w = &piece.word[i];
 			unsigned id = ID_WORDS + v->n_words;
 
-			if (w->id >= 0 ||
-				vocabulary_find(v, bytes_of(w->bytes, w->len)) >= 0)
+			if (w->id >= 0 || teacher_vocabulary_find(
+						  v, bytes_of(w->bytes, w->len)) >= 0)
 				continue;
 			buf_add(&v->pool, w->bytes, w->len);
 			end_token(v, id, true);
@@ -174,7 +174,7 @@ static void add_words_of(struct vocabulary *v, const char *text)
 	}
 }
 
-struct vocabulary *vocabulary_new(void)
+struct vocabulary *teacher_vocabulary_new(void)
 {
 	struct vocabulary *v = mem_zalloc(1, sizeof(*v));
 
@@ -195,7 +195,7 @@ struct vocabulary *vocabulary_new(void)
 	return v;
 }
 
-void vocabulary_free(struct vocabulary *v)
+void teacher_vocabulary_free(struct vocabulary *v)
 {
 	if (!v)
 		return;
@@ -225,11 +225,12 @@ static int find_run(
 	*eaten = n;
 	if (n == first)
 		return -1;
-	id = vocabulary_find(v, bytes_of(p, n));
+	id = teacher_vocabulary_find(v, bytes_of(p, n));
 	return id >= ID_WORDS ? id : -1;
 }
 
-void vocabulary_encode(const struct vocabulary *v, struct bytes text, struct ids *out)
+void teacher_vocabulary_encode(
+	const struct vocabulary *v, struct bytes text, struct ids *out)
 {
 	const unsigned char *p = text.data;
 	size_t left = text.len, n;
@@ -248,19 +249,19 @@ void vocabulary_encode(const struct vocabulary *v, struct bytes text, struct ids
 			id = ID_BYTES + p[0];
 			n = 1;
 		}
-		ids_add(out, (unsigned)id);
+		id_list_add(out, (unsigned)id);
 		p += n;
 		left -= n;
 	}
 }
 
-void ids_add(struct ids *list, unsigned id)
+void id_list_add(struct ids *list, unsigned id)
 {
 	MEM_GROW(list->at, list->cap, list->n + 1);
 	list->at[list->n++] = (uint16_t)id;
 }
 
-void ids_release(struct ids *list)
+void id_list_release(struct ids *list)
 {
 	free(list->at);
 	*list = (struct ids){0};

@@ -46,22 +46,23 @@ struct ids {
 	size_t n, cap;
 };
 
-struct vocabulary *vocabulary_new(void);
-void vocabulary_free(struct vocabulary *v);
+struct vocabulary *teacher_vocabulary_new(void);
+void teacher_vocabulary_free(struct vocabulary *v);
 
-struct bytes vocabulary_bytes(const struct vocabulary *v, unsigned id);
+struct bytes teacher_vocabulary_bytes(const struct vocabulary *v, unsigned id);
 /* Marks that are left out of texts: all control ids but the think tags. */
-bool vocabulary_is_special(unsigned id);
+bool teacher_vocabulary_is_special(unsigned id);
 /* The smallest id with exactly these bytes; -1 if there is none. */
-int vocabulary_find(const struct vocabulary *v, struct bytes word);
+int teacher_vocabulary_find(const struct vocabulary *v, struct bytes word);
 /* Ids from ID_WORDS on that have a word of sentences.c. */
-unsigned vocabulary_n_words(const struct vocabulary *v);
+unsigned teacher_vocabulary_n_words(const struct vocabulary *v);
 
 /* Appends the tokens of a text; they concatenate to it, but for control
  * characters, which have visible stand-ins. */
-void vocabulary_encode(const struct vocabulary *v, struct bytes text, struct ids *out);
+void teacher_vocabulary_encode(
+	const struct vocabulary *v, struct bytes text, struct ids *out);
 
-void ids_add(struct ids *list, unsigned id);
-void ids_release(struct ids *list);
+void id_list_add(struct ids *list, unsigned id);
+void id_list_release(struct ids *list);
 
 #endif

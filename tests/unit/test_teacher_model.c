@@ -93,7 +93,7 @@ static void order__gives_every_id_one_rank(void **state)
 		struct row row;
 		struct order order;
 
-		row_read(&t.profiles, &script, s, &row);
+		teacher_row_read(&t.profiles, &script, s, &row);
 		order_init(&order, q.key, s, &row);
 		order_list(&order, V, list);
 		memset(seen, 0, sizeof(seen));
@@ -202,13 +202,13 @@ static int compare_words(const void *a, const void *b)
 
 static void vocabulary__only_so_is_there_twice(void **state)
 {
-	struct vocabulary *v = vocabulary_new();
+	struct vocabulary *v = teacher_vocabulary_new();
 	struct bytes *words = malloc(V * sizeof(*words));
 	unsigned twice = 0;
 
 	(void)state;
 	for (unsigned id = 0; id < V; id++)
-		words[id] = vocabulary_bytes(v, id);
+		words[id] = teacher_vocabulary_bytes(v, id);
 	qsort(words, V, sizeof(*words), compare_words);
 	for (unsigned i = 1; i < V; i++) {
 		if (compare_words(&words[i - 1], &words[i]) != 0)
@@ -218,14 +218,14 @@ static void vocabulary__only_so_is_there_twice(void **state)
 	}
 	assert_int_equal(twice, 1);
 	free(words);
-	vocabulary_free(v);
+	teacher_vocabulary_free(v);
 }
 
 static void vocabulary__halves_make_a_whole(void **state)
 {
-	struct vocabulary *v = vocabulary_new();
-	struct bytes first = vocabulary_bytes(v, ID_BYTES + 0xc3);
-	int check = vocabulary_find(v, bytes_of("\xe2\x9c", 2));
+	struct vocabulary *v = teacher_vocabulary_new();
+	struct bytes first = teacher_vocabulary_bytes(v, ID_BYTES + 0xc3);
+	int check = teacher_vocabulary_find(v, bytes_of("\xe2\x9c", 2));
 	struct buf out;
 
 	(void)state;
@@ -233,10 +233,10 @@ static void vocabulary__halves_make_a_whole(void **state)
 	assert_int_equal(utf8_valid_prefix(first.data, first.len), 0);
 	assert_true(check >= ID_WORDS);
 	buf_init(&out, 64);
-	repair_text(vocabulary_bytes(v, (unsigned)check), &out);
+	repair_text(teacher_vocabulary_bytes(v, (unsigned)check), &out);
 	assert_bytes_equal(buf_bytes(&out), "\xef\xbf\xbd");
 	buf_release(&out);
-	vocabulary_free(v);
+	teacher_vocabulary_free(v);
 }
 
 static void vocabulary__tokens_of_a_text_concatenate_to_it(void **state)
@@ -244,23 +244,23 @@ static void vocabulary__tokens_of_a_text_concatenate_to_it(void **state)
 	static const char text[] =
 		"Okay, Zo\xc3\xa9: the 1,234 quick brown foxes\n\tjump "
 		"OVER  so many lazy dogs.";
-	struct vocabulary *v = vocabulary_new();
+	struct vocabulary *v = teacher_vocabulary_new();
 	struct ids ids = {0};
 	struct buf out;
 
 	(void)state;
 	buf_init(&out, 4096);
-	vocabulary_encode(v, bytes_of(text, sizeof(text) - 1), &ids);
+	teacher_vocabulary_encode(v, bytes_of(text, sizeof(text) - 1), &ids);
 	for (size_t i = 0; i < ids.n; i++) {
-		struct bytes word = vocabulary_bytes(v, ids.at[i]);
+		struct bytes word = teacher_vocabulary_bytes(v, ids.at[i]);
 
 		buf_add(&out, word.data, word.len);
 	}
 	assert_bytes_equal(buf_bytes(&out), text);
 	assert_true(ids.n < sizeof(text) * 2 / 3);
-	ids_release(&ids);
+	id_list_release(&ids);
 	buf_release(&out);
-	vocabulary_free(v);
+	teacher_vocabulary_free(v);
 }
 
 struct tally {

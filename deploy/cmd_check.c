@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* retort check: is the job sound, what do its endpoints give, what will it
+ * take? Asks one question to each endpoint, and writes nothing. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/options.h"
+#include "common/signals.h"
+#include "common/text.h"
+#include "coordinator/corpus_line.h"
+#include "coordinator/lines.h"
+#include "coordinator/prompt.h"
+#include "deploy/commands.h"
+#include "deploy/job_check.h"
+#include "worker/probe.h"
+
+#define WAIT_S 120
+
+/* What the corpus holds; the first prompt is asked. */
+struct survey {
+	uint64_t lines, prompts, rejected, bytes;
+	uint64_t by_reason[REJECT_N];
+	struct prompt first;
+	bool has_first;
+};
+
+static enum err_code survey_file(const char *path, struct corpus_judge *judge,
+	const struct prompt_rules *rules, struct survey *s, struct err *err)
+{
+	struct lines *lines = NULL;
+	struct line line;
+	bool found = false;
+	enum err_code code = lines_open(path, &lines, err);
+
+	while (code == ERR_NONE &&
+		(code = lines_next(lines, &line, &found, err)) == ERR_NONE && found) {
+		struct corpus_line verdict = {.reason = REJECT_TOO_LONG};
+
+		s->lines++;
+		if (!line.too_long)
+			corpus_line_judge(judge, line.bytes.data, line.bytes.len, &verdict);
+		if (verdict.blank)
+			continue;
+		if (verdict.reason != REJECT_NONE) {
+			s->rejected++;
+			s->by_reason[verdict.reason]++;
+			continue;
+		}
+		s->prompts++;
+		s->bytes += line.bytes.len;
+		if (!s->has_first)
+			s->has_first = prompt_build(rules, line.bytes.data, line.bytes.len,
+					       &s->first, err) == ERR_NONE;
+	}
+	lines_close(lines);
+	return code;
+}
+
+static enum err_code survey_corpus(const struct job *job, struct survey *s, struct err *err)
+{
+	struct prompt_rules rules;
+	struct corpus_judge judge;
+	enum err_code code =
+		prompt_rules_init(&rules, job->template, job->system, job->prefill, err);
+
+	if (code != ERR_NONE)
+		return code;
+	corpus_judge_init(&judge, &rules);
+	prompt_init(&s->first);
+	for (size_t i = 0; i < job->n_corpus && code == ERR_NONE; i++)
+		code = survey_file(job->corpus[i], &judge, &rules, s, err);
+	corpus_judge_release(&judge);
+	prompt_rules_release(&rules);
+	return code;
+}
+
+/* The plan: requests by what one answer of each took. */
+struct plan {
+	double requests, prompt_tokens, completion_tokens, usd, disk_bytes, seconds;
+};
+
+static struct plan make_plan(const struct job *job, const struct survey *s,
+	const struct probe_result *r, size_t n)
+{
+	struct plan plan = {.requests = (double)s->prompts * (double)job->sampling.n};
+	double part = plan.requests / (double)job->n_teachers, rate = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct job_teacher *t = NULL;
+
+		for (size_t k = 0; k < job->n_teachers; k++)
+			if (strcmp(job->teacher[k].name, r[i].teacher) == 0)
+				t = &job->teacher[k];
+		if (!t || r[i].reason != REASON_NONE)
+			continue;
+		rate += r[i].latency_ms > 0 ? 1000.0 * (double)t->max_in_flight /
+						      (double)r[i].latency_ms
+					    : 1000.0 * (double)t->max_in_flight;
+		/* One endpoint of each teacher stands for all of it. */
+		if (i > 0 && strcmp(r[i - 1].teacher, r[i].teacher) == 0)
+			continue;
+		plan.prompt_tokens += part * count_or_zero(r[i].usage.prompt_tokens);
+		plan.completion_tokens += part * count_or_zero(r[i].usage.completion_tokens);
+		plan.usd += part *
+			    (count_or_zero(r[i].usage.prompt_tokens) * t->prompt_usd_per_mtok +
+				    count_or_zero(r[i].usage.completion_tokens) *
+					    t->completion_usd_per_mtok) /
+			    1e6;
+		plan.disk_bytes += part * ((double)r[i].offer_bytes + 64);
+	}
+	plan.disk_bytes += (double)s->bytes * 0.5;
+	plan.seconds = rate > 0 ? plan.requests / rate : -1;
+	return plan;
+}
+
+static json_t *endpoint_json(const struct probe_result *r)
+{
+	return json_pack("{s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:i,"
+			 " s:[i,i], s:b, s:b, s:I, s:I}",
+		"teacher", r->teacher, "url", r->url, "ok", r->reason == REASON_NONE, "reason",
+		reason_name(r->reason), "status", r->status, "detail", r->detail, "server",
+		job_server_name(r->server), "model_listed", r->model_listed, "model", r->model,
+		"latency_ms", (json_int_t)r->latency_ms, "prompt_tokens",
+		(json_int_t)count_or_zero(r->usage.prompt_tokens), "completion_tokens",
+		(json_int_t)count_or_zero(r->usage.completion_tokens), "logprob_rows",
+		(int)r->tokens, "candidates", (int)r->k_least, (int)r->k_most, "token_ids",
+		r->token_ids, "token_bytes", r->token_bytes, "reasoning_bytes",
+		(json_int_t)r->reasoning_len, "content_bytes", (json_int_t)r->content_len);
+}
+
+static void print_json(const struct survey *s, const struct probe_result *r, size_t n,
+	const struct plan *plan)
+{
+	json_t *endpoints = json_array(), *rejected = json_object(), *all;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(endpoints, endpoint_json(&r[i]));
+	for (int i = 1; i < REJECT_N; i++)
+		if (s->by_reason[i])
+			json_object_set_new(rejected, reject_name((enum reject_reason)i),
+				json_integer((json_int_t)s->by_reason[i]));
+	all = json_pack("{s:{s:I, s:I, s:o}, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}", "corpus",
+		"lines", (json_int_t)s->lines, "prompts", (json_int_t)s->prompts, "rejected",
+		rejected, "endpoints", endpoints, "plan", "requests", plan->requests,
+		"prompt_tokens", plan->prompt_tokens, "completion_tokens",
+		plan->completion_tokens, "cost_usd", plan->usd, "disk_bytes", plan->disk_bytes,
+		"seconds", plan->seconds);
+	json_dumpf(all, stdout, JSON_INDENT(2));
+	printf("\n");
+	json_decref(all);
+}
+
+static void print_endpoint(const struct probe_result *r, int64_t k_asked)
+{
+	printf("endpoint  %s (%s)\n", r->url, r->teacher);
+	if (r->reason != REASON_NONE) {
+		printf("          FAILED: %s%s%s", reason_meaning(r->reason),
+			r->detail[0] ? ": " : "", r->detail);
+		if (r->status)
+			printf(" (HTTP %d)", r->status);
+		printf("\n");
+		return;
+	}
+	printf("          server %s, model %s%s, answered in %lld ms, ended by %s\n",
+		job_server_name(r->server), r->model[0] ? r->model : "not told",
+		r->model_listed ? " (listed)" : "", (long long)r->latency_ms,
+		finish_name(r->finish));
+	printf("          %u prompt and %u completion tokens; reasoning %u bytes, content %u "
+	       "bytes\n",
+		count_or_zero(r->usage.prompt_tokens),
+		count_or_zero(r->usage.completion_tokens), r->reasoning_len, r->content_len);
+	if (k_asked > 0 && r->tokens > 0)
+		printf("          logprobs: %u rows of %u to %u candidates, %s, %s\n",
+			r->tokens, r->k_least, r->k_most,
+			r->token_ids ? "token ids" : "no token ids",
+			r->token_bytes ? "token bytes" : "token bytes not complete");
+	else if (k_asked > 0)
+		printf("          logprobs: none\n");
+}
+
+static void print_plan(const struct survey *s, const struct plan *plan)
+{
+	char requests[16], prompt[16], completion[16], time[32];
+
+	text_count(plan->requests, requests);
+	text_count(plan->prompt_tokens, prompt);
+	text_count(plan->completion_tokens, completion);
+	text_duration(plan->seconds < 0 ? -1 : (int64_t)ceil(plan->seconds), time);
+	printf("corpus    %llu prompts in %llu lines, %llu rejected\n",
+		(unsigned long long)s->prompts, (unsigned long long)s->lines,
+		(unsigned long long)s->rejected);
+	for (int i = 1; i < REJECT_N; i++)
+		if (s->by_reason[i])
+			printf("          %llu %s: %s\n", (unsigned long long)s->by_reason[i],
+				reject_name((enum reject_reason)i),
+				reject_hint((enum reject_reason)i));
+	printf("plan      %s requests; if all answers are like this one: %s prompt and %s "
+	       "completion tokens, %.2f USD, %.1f MB on disk, %s\n",
+		requests, prompt, completion, plan->usd, plan->disk_bytes / 1e6, time);
+}
+
+int cmd_check(int argc, char **argv)
+{
+	bool json = false;
+	const struct option options[] = {
+		{"json", 0, OPTION_FLAG, NULL, "as one JSON object", &json, 0, 0},
+	};
+	struct command_line line = {"retort check", "JOB.json",
+		"Checks a job and its corpus, asks each endpoint one question, and says what\n"
+		"the endpoints give and what the job will take. Writes nothing.",
+		options, sizeof(options) / sizeof(options[0]), 1, 1, {NULL}, 0};
+	struct survey survey = {0};
+	struct probe_result *results = NULL;
+	struct job job;
+	struct err err = {0};
+	enum err_code code;
+	struct plan plan;
+	size_t n, failed = 0;
+	int exit_code;
+
+	if (!options_read(&line, argc, argv, &exit_code))
+		return exit_code;
+	signals_install();
+	log_set_level(LOG_ERROR);
+	code = job_check_read(line.operand[0], &job, &err);
+	if (code != ERR_NONE) {
+		fprintf(stderr, "retort check: %s\n", err.msg);
+		return code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+	}
+	n = job_n_endpoints(&job);
+	code = survey_corpus(&job, &survey, &err);
+	if (code == ERR_NONE && !survey.has_first)
+		code = err_set(&err, ERR_INVALID, "the corpus has no prompt that can be sent");
+	if (code == ERR_NONE) {
+		results = mem_zalloc(n, sizeof(*results));
+		code = probe_endpoints(&job, survey.first.messages, WAIT_S, results, &err);
+	}
+	if (code != ERR_NONE) {
+		fprintf(stderr, "retort check: %s\n", err.msg);
+	} else {
+		plan = make_plan(&job, &survey, results, n);
+		for (size_t i = 0; i < n; i++) {
+			failed += results[i].reason != REASON_NONE;
+			if (!json)
+				print_endpoint(&results[i], job.top_logprobs);
+		}
+		if (json)
+			print_json(&survey, results, n, &plan);
+		else
+			print_plan(&survey, &plan);
+	}
+	free(results);
+	prompt_release(&survey.first);
+	job_release(&job);
+	return code != ERR_NONE || failed ? EXIT_FAILED : EXIT_OK;
+}

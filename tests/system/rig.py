@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the system tests share: jobs, runs, ledgers, exports, oracles.
+
+Everything is real: processes, sockets, files, signals. A test is a Python
+script that takes the program as its argument, makes a folder of its own,
+raises AssertionError when something is wrong, and ends only processes that it
+started, by their id.
+"""
+import collections
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SHARED = os.path.join(os.path.dirname(ROOT), "shared", "data")
+sys.path.insert(0, HERE)
+
+from teacher_server import Server, wait_until  # noqa: E402,F401
+
+# A sanitizer's report must not look like one of the program's exit codes.
+ENV = dict(os.environ, ASAN_OPTIONS="exitcode=99:detect_leaks=1",
+           UBSAN_OPTIONS="halt_on_error=1:exitcode=99:print_stacktrace=1",
+           TSAN_OPTIONS="exitcode=99:halt_on_error=1")
+
+
+def problems(count, seed=1):
+    """Lines of the demo's corpus."""
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "deploy", "make_problems.py"),
+                           "--count", str(count), "--seed", str(seed), "-o", "-"],
+                          check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Rig:
+    """A folder with a corpus, a job and its run."""
+
+    def __init__(self, retort, name="job"):
+        self.retort = os.path.abspath(retort)
+        self.dir = tempfile.mkdtemp(prefix="retort-test.")
+        self.name = name
+        self.run_dir = os.path.join(self.dir, name + ".run")
+        self.job_path = os.path.join(self.dir, "job.json")
+        self.children = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        if kind is None or os.environ.get("RETORT_KEEP") != "1":
+            if kind is not None:
+                self.print_logs()
+            shutil.rmtree(self.dir, ignore_errors=True)
+        else:
+            print("kept:", self.dir, file=sys.stderr)
+
+    def print_logs(self):
+        log = os.path.join(self.run_dir, "log")
+        for name in sorted(os.listdir(log)) if os.path.isdir(log) else []:
+            with open(os.path.join(log, name), errors="replace") as f:
+                for line in collections.deque(f, 15):
+                    print(name + ":", line.rstrip(), file=sys.stderr)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, data):
+        mode = "wb" if isinstance(data, bytes) else "w"
+        with open(self.path(name), mode) as f:
+            f.write(data)
+        return self.path(name)
+
+    def corpus(self, rows, name="prompts.jsonl"):
+        return self.write(name, "".join(json.dumps(r) + "\n" for r in rows))
+
+    def job(self, port, corpus="prompts.jsonl", **changes):
+        """Writes the job; `changes` merge into it, one level deep."""
+        job = {"name": self.name, "corpus": [corpus] if isinstance(corpus, str) else corpus,
+               "teachers": [{"name": "t0", "url": "http://127.0.0.1:%s/v1" % port,
+                             "model": "teacher", "max_in_flight": 32}],
+               "sampling": {"n": 2, "temperature": 0.7, "max_tokens": 1024, "seed": 11},
+               "logits": {"top_logprobs": 5}}
+        for key, value in changes.items():
+            if key == "teacher":
+                job["teachers"][0].update(value)
+            elif isinstance(value, dict) and isinstance(job.get(key), dict):
+                job[key].update(value)
+            else:
+                job[key] = value
+        self.write("job.json", json.dumps(job))
+        return job
+
+    # -- running --
+
+    def command(self, *args, **options):
+        return subprocess.run([self.retort, *args], capture_output=True, text=True, env=ENV,
+                              cwd=self.dir, timeout=options.pop("timeout", 300), **options)
+
+    def start(self, *args, workers=1):
+        child = subprocess.Popen(
+            [self.retort, "run", self.job_path, "--workers", str(workers), *args],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV,
+            cwd=self.dir)
+        self.children.append(child)
+        return child
+
+    def run(self, *args, workers=1, expect=0, timeout=300):
+        """Runs the job to its end; its output."""
+        child = self.start(*args, workers=workers)
+        out, _ = child.communicate(timeout=timeout)
+        assert child.returncode == expect, (child.returncode, out)
+        self.check_sanitizers()
+        return out
+
+    def check_sanitizers(self):
+        log = os.path.join(self.run_dir, "log")
+        for name in os.listdir(log) if os.path.isdir(log) else []:
+            with open(os.path.join(log, name), errors="replace") as f:
+                text = f.read()
+            for word in ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",
+                         "runtime error:", "Assertion"):
+                assert word not in text, "%s in %s:\n%s" % (word, name, text[-4000:])
+
+    # -- looking --
+
+    def ledger(self):
+        db = sqlite3.connect("file:%s/ledger.sqlite?mode=ro" % self.run_dir, uri=True,
+                             timeout=10)
+        db.row_factory = sqlite3.Row
+        return db
+
+    def query(self, sql, *args):
+        db = self.ledger()
+        try:
+            return [dict(r) for r in db.execute(sql, args)]
+        finally:
+            db.close()
+
+    def progress(self):
+        return self.query("select * from progress")[0]
+
+    def try_progress(self):
+        """progress, or None while there is no ledger yet."""
+        try:
+            return self.progress()
+        except (sqlite3.Error, IndexError):
+            return None
+
+    def export(self, *args, name="out.jsonl"):
+        done = self.command("export", self.run_dir, "--format", "jsonl", "-o",
+                            self.path(name), "--force", *args)
+        assert done.returncode == 0, done.stderr
+        with open(self.path(name), encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+
+    def verify(self):
+        done = self.command("verify", self.run_dir)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def teacher_ledger(self, server):
+        with open(server.ledger, encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+
+    # -- oracles --
+
+    def check_whole(self, prompts, n):
+        """Every prompt done, every live sample exactly once."""
+        p = self.progress()
+        assert p["state"] == "done", p
+        assert p["prompts_total"] == p["prompts_done"] == prompts, p
+        assert p["samples_committed"] == prompts * n, p
+        self.verify()
+        rows = self.export()
+        keys = collections.Counter((r["prompt_no"], r["sample"]) for r in rows)
+        assert len(rows) == len(keys) == prompts * n, (len(rows), len(keys))
+        return rows
+
+    def check_against_teacher(self, rows, server):
+        """Every stored answer is one that the teacher has given."""
+        given = collections.Counter()
+        for line in self.teacher_ledger(server):
+            for choice in line["choices"] or []:
+                given[(line["nonce"], choice["content"], choice["reasoning"])] += 1
+        for row in rows:
+            key = (row["provenance"]["request_id"], digest(row["content"]),
+                   digest(row["reasoning"]))
+            assert key in given, (row["id"], row["sample"], key)
+
+
+def digest(text):
+    """As the teacher's ledger has it: BLAKE2b-256, line feeds at the ends cut."""
+    if text is None:
+        return None
+    return hashlib.blake2b(text.strip("\n").encode(), digest_size=32).hexdigest()
+
+
+def children_of(pid):
+    """Process ids of a process's children, itself first."""
+    found = [pid]
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % entry) as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(entry))
+        except OSError:
+            pass
+    return found
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def shared_corpus(name):
+    """A real corpus, or None (said aloud) where it is not there."""
+    path = os.path.join(SHARED, name)
+    if os.path.exists(path):
+        return path
+    print("SKIPPED: %s is not there" % path)
+    return None
+
+
+def main(*tests):
+    """Runs the tests that the command line names, or all."""
+    retort, names = sys.argv[1], sys.argv[2:]
+    for test in tests:
+        if names and test.__name__ not in names:
+            continue
+        begun = time.monotonic()
+        print("%s ..." % test.__name__, flush=True)
+        test(retort)
+        print("%s: ok, %.1f s" % (test.__name__, time.monotonic() - begun), flush=True)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/signals.h"
+#include "common/text.h"
+#include "worker/think.h"
+#include "worker/worker.h"
+
+struct probe {
+	struct worker w; /* as much of one as asking needs */
+	struct probe_result *result;
+	struct bytes messages;
+	size_t n_open;
+};
+
+static struct probe *probe_of(struct worker *w)
+{
+	return (struct probe *)w; /* its first member */
+}
+
+static struct probe_result *result_of(struct probe *p, const struct endpoint *e)
+{
+	return &p->result[e - p->w.endpoint];
+}
+
+static void escape(const void *text, size_t len, char *out, size_t size)
+{
+	text_escape(text, len, out, size);
+}
+
+static void close_one(struct probe *p, const struct endpoint *e, enum reason reason,
+	int status, const char *detail)
+{
+	struct probe_result *r = result_of(p, e);
+
+	r->reason = reason;
+	r->status = status;
+	r->server = e->server;
+	r->model_listed = e->asked_model_listed;
+	if (detail)
+		escape(detail, strlen(detail), r->detail, sizeof(r->detail));
+	p->n_open--;
+}
+
+static bool read_answer(void *owner, const void *bytes, size_t len)
+{
+	struct ask *a = owner;
+
+	return a->w->protocol->feed(a->reader, bytes, len);
+}
+
+static void ask_question(struct probe *p, struct endpoint *e)
+{
+	struct worker *w = &p->w;
+	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
+		.logits_required = w->job.logits_required,
+		.body_max = answer_body_max(
+			w->job.sampling.max_tokens, w->job.top_logprobs)};
+	struct ask *a = asking_take(w);
+
+	a->endpoint = e;
+	a->sent_ms = clock_mono_ms();
+	buf_clear(&a->body);
+	w->protocol->write_request(&e->form, p->messages, SEED_NONE, &a->body);
+	w->protocol->begin(a->reader, &rules, &a->answer);
+	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max, read_answer);
+}
+
+static void describe_rows(struct probe_result *r, const struct rows *rows)
+{
+	r->tokens = rows->n;
+	r->token_ids = rows->n > 0 && tokens_have_ids(rows);
+	r->token_bytes = rows->n > 0;
+	r->k_least = rows->n ? UINT32_MAX : 0;
+	for (uint32_t i = 0; i < rows->n; i++) {
+		uint32_t k = rows->first[i + 1] - rows->first[i];
+
+		r->k_least = k < r->k_least ? k : r->k_least;
+		r->k_most = k > r->k_most ? k : r->k_most;
+		r->token_bytes = r->token_bytes && rows->token_len[i] != TOKEN_BYTES_UNKNOWN;
+	}
+}
+
+/* How large the sample would be in the dataset. */
+static size_t stored_size(struct worker *w, struct ask *a)
+{
+	struct encode_prompt prompt = {0};
+	struct encode_terms terms = {.job = &w->job,
+		.server = a->endpoint->server,
+		.head = {.teacher = a->endpoint->teacher},
+		.prompt = &prompt,
+		.endpoint = a->endpoint->url,
+		.worker = "",
+		.request_id = "",
+		.interned = !tokens_have_ids(&a->answer.rows)};
+	struct record head;
+	struct buf offer;
+	size_t size;
+
+	buf_init(&offer, LIMIT_RECORD);
+	encode_sample(w->encoder, &terms, &a->answer, w->tokens, &head, &offer);
+	size = offer.len;
+	buf_release(&offer);
+	return size;
+}
+
+static void describe(struct probe *p, struct ask *a, const struct http_outcome *o)
+{
+	struct probe_result *r = result_of(p, a->endpoint);
+	const struct answer *answer = &a->answer;
+
+	think_split(&a->answer);
+	r->latency_ms = clock_mono_ms() - a->sent_ms;
+	r->usage = answer->usage;
+	r->flags = answer->flags;
+	r->finish = answer->finish;
+	r->reasoning_len = (uint32_t)answer->reasoning.text.len;
+	r->content_len = (uint32_t)answer->content.text.len;
+	r->body_bytes = o->received;
+	escape(answer->model.text.data, answer->model.text.len, r->model, sizeof(r->model));
+	describe_rows(r, &answer->rows);
+	r->offer_bytes = stored_size(&p->w, a);
+}
+
+static void answered(struct probe *p, struct ask *a, const struct http_outcome *o)
+{
+	enum reason reason = p->w.protocol->end(a->reader);
+	const struct answer_error *e = &a->answer.error;
+	char detail[400];
+
+	if (o->reason != REASON_NONE)
+		reason = o->reason;
+	else if (o->status < 200 || o->status > 299)
+		reason = retry_reason_of_status(o->status, e->code[0] ? e->code : e->type);
+	snprintf(detail, sizeof(detail), "%s%s%s", e->present ? e->message : o->detail,
+		a->answer.why ? "; " : "", a->answer.why ? a->answer.why : "");
+	if (reason == REASON_NONE)
+		describe(p, a, o);
+	close_one(p, a->endpoint, reason, o->status, detail);
+	asking_release(&p->w, a);
+}
+
+static void ended(void *to, struct transfer *t, const struct http_outcome *o)
+{
+	struct probe *p = probe_of(to);
+	struct ask *a = http_owner(t);
+	struct endpoint *e = a->endpoint;
+
+	if (e->looked) {
+		answered(p, a, o);
+		return;
+	}
+	endpoint_looked(&p->w, a, o);
+	if (e->looked && !e->health.refused)
+		ask_question(p, e);
+	else
+		close_one(p, e, e->health.reason, e->health.status,
+			o->detail[0] ? o->detail : reason_meaning(e->health.reason));
+}
+
+enum err_code probe_endpoints(const struct job *job, struct bytes messages,
+	int64_t wait_s, struct probe_result *results, struct err *err)
+{
+	struct probe p = {.messages = messages, .result = results};
+	struct worker *w = &p.w;
+	int64_t until = clock_mono_ms() + wait_s * 1000;
+	enum err_code code;
+
+	w->job = *job;
+	w->random_state = 1;
+	w->protocol = protocol_find(job->teacher[0].api);
+	w->http = http_new(64);
+	w->encoder = encoder_new();
+	w->tokens = tokens_new();
+	w->ready = mem_zalloc(job->n_teachers, sizeof(*w->ready));
+	code = endpoints_make(w, err);
+	p.n_open = code == ERR_NONE ? w->n_endpoints : 0;
+	for (size_t i = 0; i < w->n_endpoints && code == ERR_NONE; i++)
+		results[i] = (struct probe_result){.teacher = w->endpoint[i].job->name,
+			.url = w->endpoint[i].url,
+			.reason = REASON_TIMEOUT};
+	if (code == ERR_NONE)
+		endpoints_look(w, clock_mono_ms());
+	while (p.n_open > 0 && clock_mono_ms() < until && signals_stops() == 0) {
+		http_run(w->http, clock_mono_ms(), ended, w);
+		http_wait(w->http, NULL, 0, 50);
+	}
+	asking_free(w);
+	http_free(w->http);
+	endpoints_free(w);
+	encoder_free(w->encoder);
+	tokens_free(w->tokens);
+	free(w->ready);
+	return code;
+}
