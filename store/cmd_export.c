@@ -11,6 +11,52 @@
 #include "store/export.h"
 #include "store/locate.h"
 
+/* What the command line says. */
+static struct export_options options;
+static int64_t since;
+static bool json;
+static char formats[160] = "one of:";
+
+static const struct option table[] = {
+	{.name = "format",
+		.letter = 'f',
+		.kind = OPTION_TEXT,
+		.value_name = "FORMAT",
+		.help = formats,
+		.to = &options.format},
+	{.name = "out",
+		.letter = 'o',
+		.kind = OPTION_TEXT,
+		.value_name = "PATH",
+		.help = "what to write; - for standard output",
+		.to = &options.out},
+	{.name = "where",
+		.letter = 'w',
+		.kind = OPTION_TEXT,
+		.value_name = "EXPR",
+		.help = "only samples for which this is true",
+		.to = &options.where},
+	{.name = "since",
+		.kind = OPTION_INTEGER,
+		.value_name = "SEQ",
+		.help = "only samples stored after this sequence",
+		.to = &since,
+		.min = 0,
+		.max = 9e15},
+	{.name = "logits",
+		.kind = OPTION_FLAG,
+		.help = "jsonl: with token ids and logprobs",
+		.to = &options.with_logits},
+	{.name = "force",
+		.kind = OPTION_FLAG,
+		.help = "replace an export that is there",
+		.to = &options.force},
+	{.name = "json",
+		.kind = OPTION_FLAG,
+		.help = "print the manifest when done",
+		.to = &json},
+};
+
 /* An expression that does not compile, with the place shown below it. */
 static int complain_where(const char *where, size_t column, const struct err *err)
 {
@@ -30,39 +76,38 @@ static int complain(const struct err *err)
 }
 
 /* What is wrong before anything is read is the caller's to mend: exit 2. */
-static int check(const struct export_options *options)
+static int check(void)
 {
 	const struct export_format *format;
 	struct filter *where;
 	struct err err;
 	size_t column;
 
-	format = export_find(options->format, &err);
+	format = export_find(options.format, &err);
 	if (!format) {
 		fprintf(stderr, "retort export: %s\n", err.msg);
 		return EXIT_USAGE;
 	}
-	if (options->with_logits && format != &export_jsonl) {
+	if (options.with_logits && format != &export_jsonl) {
 		fprintf(stderr, "retort export: --logits is for --format jsonl%s\n",
 			format == &export_lmdb ? "; a snapshot always has them" : "");
 		return EXIT_USAGE;
 	}
-	if (format->is_folder && strcmp(options->out, "-") == 0) {
+	if (format->is_folder && strcmp(options.out, "-") == 0) {
 		fprintf(stderr,
 			"retort export: format '%s' writes a folder, not a stream\n",
 			format->name);
 		return EXIT_USAGE;
 	}
-	if (!options->where)
+	if (!options.where)
 		return EXIT_OK;
-	if (filter_compile(options->where, &where, &column, &err) != ERR_NONE)
-		return complain_where(options->where, column, &err);
+	if (filter_compile(options.where, &where, &column, &err) != ERR_NONE)
+		return complain_where(options.where, column, &err);
 	filter_free(where);
 	return EXIT_OK;
 }
 
-static void say(const struct export_options *options, const struct manifest *m,
-	int64_t began_us)
+static void say(const struct manifest *m, int64_t began_us)
 {
 	double seconds = (double)(clock_mono_us() - began_us) / 1e6;
 	uint64_t bytes = m->n_files ? m->file[0].size : 0;
@@ -74,11 +119,11 @@ static void say(const struct export_options *options, const struct manifest *m,
 		"to %s: %sB in %.1f s\n",
 		(unsigned long long)m->samples, (unsigned long long)m->prompts,
 		(unsigned long long)m->accepted, (unsigned long long)m->until,
-		strcmp(options->out, "-") == 0 ? "standard output" : options->out, size,
+		strcmp(options.out, "-") == 0 ? "standard output" : options.out, size,
 		seconds);
 }
 
-static int run(const char *path, const struct export_options *options, bool json)
+static int run(const char *path)
 {
 	int64_t began_us = clock_mono_us();
 	struct manifest manifest = {0};
@@ -88,10 +133,10 @@ static int run(const char *path, const struct export_options *options, bool json
 
 	if (code != ERR_NONE)
 		return complain(&err);
-	code = export_run(d, options, &manifest, &err);
+	code = export_run(d, &options, &manifest, &err);
 	dataset_close(d);
 	if (code == ERR_NONE) {
-		say(options, &manifest, began_us);
+		say(&manifest, began_us);
 		if (json) {
 			char *text = manifest_text(&manifest, true);
 
@@ -103,51 +148,17 @@ static int run(const char *path, const struct export_options *options, bool json
 	return code == ERR_NONE ? EXIT_OK : complain(&err);
 }
 
+static void list_formats(void)
+{
+	size_t len = strlen(formats);
+
+	for (const struct export_format *const *f = export_formats(); *f; f++)
+		len += (size_t)snprintf(
+			formats + len, sizeof(formats) - len, " %s", (*f)->name);
+}
+
 int cmd_export(int argc, char **argv)
 {
-	struct export_options options = {0};
-	int64_t since = 0;
-	bool json = false;
-	char formats[160];
-	const struct option table[] = {
-		{.name = "format",
-			.letter = 'f',
-			.kind = OPTION_TEXT,
-			.value_name = "FORMAT",
-			.help = formats,
-			.to = &options.format},
-		{.name = "out",
-			.letter = 'o',
-			.kind = OPTION_TEXT,
-			.value_name = "PATH",
-			.help = "what to write; - for standard output",
-			.to = &options.out},
-		{.name = "where",
-			.letter = 'w',
-			.kind = OPTION_TEXT,
-			.value_name = "EXPR",
-			.help = "only samples for which this is true",
-			.to = &options.where},
-		{.name = "since",
-			.kind = OPTION_INTEGER,
-			.value_name = "SEQ",
-			.help = "only samples stored after this sequence",
-			.to = &since,
-			.min = 0,
-			.max = 9e15},
-		{.name = "logits",
-			.kind = OPTION_FLAG,
-			.help = "jsonl: with token ids and logprobs",
-			.to = &options.with_logits},
-		{.name = "force",
-			.kind = OPTION_FLAG,
-			.help = "replace an export that is there",
-			.to = &options.force},
-		{.name = "json",
-			.kind = OPTION_FLAG,
-			.help = "print the manifest when done",
-			.to = &json},
-	};
 	struct command_line line = {.command = "retort export",
 		.operands = "RUN",
 		.summary =
@@ -158,11 +169,9 @@ int cmd_export(int argc, char **argv)
 		.n_options = sizeof(table) / sizeof(table[0]),
 		.min_operands = 1,
 		.max_operands = 1};
-	int code = snprintf(formats, sizeof(formats), "one of:");
+	int code;
 
-	for (const struct export_format *const *f = export_formats(); *f; f++)
-		code += snprintf(formats + code, sizeof(formats) - (size_t)code, " %s",
-			(*f)->name);
+	list_formats();
 	if (!options_read(&line, argc, argv, &code))
 		return code;
 	if (!options.format || !options.out) {
@@ -177,6 +186,6 @@ int cmd_export(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	options.since = (uint64_t)since;
-	code = check(&options);
-	return code == EXIT_OK ? run(line.operand[0], &options, json) : code;
+	code = check();
+	return code == EXIT_OK ? run(line.operand[0]) : code;
 }

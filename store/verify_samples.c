@@ -18,12 +18,17 @@
 /* A tail mass is computed from float32s. */
 #define TAIL_SLACK 1e-5f
 
-/* Texts and logits side by side, in order of sequence. */
+/* A database, walked in order of sequence. */
+struct lane {
+	struct blob_walk walk;
+	bool ended;
+	enum err_code code; /* of the blob at hand: ERR_NONE, or ERR_CORRUPT */
+};
+
+/* Texts and logits side by side. */
 struct sample_walk {
 	struct verify *v;
-	struct blob_walk text, logits;
-	bool text_ended, logits_ended;
-	enum err_code text_code, logits_code; /* of the blob at hand */
+	struct lane text, logits;
 	struct buf room;
 	struct bitmap texts; /* sequences that have one */
 	uint64_t captures;
@@ -134,10 +139,10 @@ static enum err_code check_capture(struct sample_walk *w, uint64_t sequence,
 {
 	struct verify *v = w->v;
 	struct logits l;
-	enum err_code code = w->logits_code;
+	enum err_code code = w->logits.code;
 
 	if (code == ERR_NONE)
-		code = logits_decode(w->logits.payload, &l, v->err);
+		code = logits_decode(w->logits.walk.payload, &l, v->err);
 	if (code != ERR_NONE)
 		return verify_take(v, code, "logits %llu.%u", SEQ(sequence), capture);
 	if (capture == 0 && l.n != r->n_tokens)
@@ -153,27 +158,14 @@ static enum err_code check_capture(struct sample_walk *w, uint64_t sequence,
 	return ERR_NONE;
 }
 
-static enum err_code next_text(struct sample_walk *w)
+/* On to the next blob, up to the last sequence. */
+static enum err_code step(struct sample_walk *w, struct lane *lane)
 {
-	w->text_code = blob_walk_next(&w->text, w->v->err);
-	w->text_ended = w->text_code == ERR_NOT_FOUND ||
-			get_u64_be(w->text.base) > w->v->last_sequence;
-	w->bytes += w->text.payload.len;
-	return w->text_code == ERR_NONE || w->text_code == ERR_CORRUPT || w->text_ended
-		       ? ERR_NONE
-		       : w->text_code;
-}
-
-static enum err_code next_logits(struct sample_walk *w)
-{
-	w->logits_code = blob_walk_next(&w->logits, w->v->err);
-	w->logits_ended = w->logits_code == ERR_NOT_FOUND ||
-			  get_u64_be(w->logits.base) > w->v->last_sequence;
-	w->bytes += w->logits.payload.len;
-	return w->logits_code == ERR_NONE || w->logits_code == ERR_CORRUPT ||
-			       w->logits_ended
-		       ? ERR_NONE
-		       : w->logits_code;
+	lane->code = blob_walk_next(&lane->walk, w->v->err);
+	lane->ended = lane->code == ERR_NOT_FOUND ||
+		      get_u64_be(lane->walk.base) > w->v->last_sequence;
+	w->bytes += lane->walk.payload.len;
+	return lane->code == ERR_CORRUPT || lane->ended ? ERR_NONE : lane->code;
 }
 
 /* Captures up to a sequence: those before it belong to nothing. */
@@ -182,9 +174,9 @@ static enum err_code check_captures(struct sample_walk *w, uint64_t sequence,
 {
 	enum err_code code = ERR_NONE;
 
-	while (!w->logits_ended && code == ERR_NONE) {
-		uint64_t at = get_u64_be(w->logits.base);
-		uint8_t capture = w->logits.base[8];
+	while (!w->logits.ended && code == ERR_NONE) {
+		uint64_t at = get_u64_be(w->logits.walk.base);
+		uint8_t capture = w->logits.walk.base[8];
 
 		if (at > sequence)
 			break;
@@ -197,7 +189,7 @@ static enum err_code check_captures(struct sample_walk *w, uint64_t sequence,
 			code = check_capture(w, sequence, capture, r, stream);
 		}
 		if (code == ERR_NONE)
-			code = next_logits(w);
+			code = step(w, &w->logits);
 	}
 	return code;
 }
@@ -205,11 +197,11 @@ static enum err_code check_captures(struct sample_walk *w, uint64_t sequence,
 static enum err_code check_sample(struct sample_walk *w)
 {
 	struct verify *v = w->v;
-	uint64_t sequence = get_u64_be(w->text.base);
+	uint64_t sequence = get_u64_be(w->text.walk.base);
 	struct sections text = {0};
 	struct record r;
 	struct bytes raw;
-	enum err_code code = w->text_code;
+	enum err_code code = w->text.code;
 
 	if (!bitmap_has(&v->records, sequence)) {
 		verify_say(v, "text %llu: belongs to no record", SEQ(sequence));
@@ -217,7 +209,8 @@ static enum err_code check_sample(struct sample_walk *w)
 	}
 	bitmap_add(&w->texts, sequence);
 	if (code == ERR_NONE)
-		code = unpack(v->d->packer, w->text.payload, &w->room, &raw, v->err);
+		code = unpack(
+			v->d->packer, w->text.walk.payload, &w->room, &raw, v->err);
 	if (code == ERR_NONE)
 		code = sections_decode(raw, &text, v->err);
 	code = verify_take(v, code, "text %llu", SEQ(sequence));
@@ -227,7 +220,7 @@ static enum err_code check_sample(struct sample_walk *w)
 	if (code != ERR_NONE) /* told before */
 		return code == ERR_CORRUPT ? check_captures(w, sequence, NULL, raw)
 					   : code;
-	if (w->text_code == ERR_NONE)
+	if (w->text.code == ERR_NONE)
 		check_text(v, sequence, &r, &text);
 	return check_captures(w, sequence, &r, text.at[TEXT_STREAM]);
 }
@@ -242,12 +235,12 @@ static enum err_code renew(struct sample_walk *w)
 	w->v->counts->bytes += w->bytes;
 	w->bytes = 0;
 	w->view_began_ms = now_ms;
-	blob_walk_pause(&w->text);
-	blob_walk_pause(&w->logits);
+	blob_walk_pause(&w->text.walk);
+	blob_walk_pause(&w->logits.walk);
 	code = dataset_renew_view(w->v->d, w->v->err);
 	if (code == ERR_NONE)
-		code = blob_walk_go_on(&w->text, w->v->err);
-	return code == ERR_NONE ? blob_walk_go_on(&w->logits, w->v->err) : code;
+		code = blob_walk_go_on(&w->text.walk, w->v->err);
+	return code == ERR_NONE ? blob_walk_go_on(&w->logits.walk, w->v->err) : code;
 }
 
 static void tell_missing(struct sample_walk *w)
@@ -266,14 +259,14 @@ static void tell_missing(struct sample_walk *w)
 
 static enum err_code walk_samples(struct sample_walk *w)
 {
-	enum err_code code = next_text(w);
+	enum err_code code = step(w, &w->text);
 
 	if (code == ERR_NONE)
-		code = next_logits(w);
-	while (code == ERR_NONE && !w->text_ended) {
+		code = step(w, &w->logits);
+	while (code == ERR_NONE && !w->text.ended) {
 		code = check_sample(w);
 		if (code == ERR_NONE)
-			code = next_text(w);
+			code = step(w, &w->text);
 		/* Each walk goes on behind the blob that it has at hand. */
 		if (code == ERR_NONE)
 			code = renew(w);
@@ -285,20 +278,20 @@ static enum err_code walk_samples(struct sample_walk *w)
 enum err_code verify_samples(struct verify *v)
 {
 	struct sample_walk w = {.v = v, .view_began_ms = clock_mono_ms()};
-	enum err_code code =
-		blob_walk_open(&w.text, v->d->txn, DB_TEXT, SEQUENCE_KEY_SIZE, v->err);
+	enum err_code code = blob_walk_open(
+		&w.text.walk, v->d->txn, DB_TEXT, SEQUENCE_KEY_SIZE, v->err);
 
 	if (code == ERR_NONE)
 		code = blob_walk_open(
-			&w.logits, v->d->txn, DB_LOGITS, LOGITS_KEY_SIZE, v->err);
+			&w.logits.walk, v->d->txn, DB_LOGITS, LOGITS_KEY_SIZE, v->err);
 	buf_init(&w.room, PACK_RAW_MAX);
 	bitmap_init(&w.texts, v->last_sequence);
 	if (code == ERR_NONE)
 		code = walk_samples(&w);
 	if (code == ERR_NONE)
 		tell_missing(&w);
-	blob_walk_close(&w.text);
-	blob_walk_close(&w.logits);
+	blob_walk_close(&w.text.walk);
+	blob_walk_close(&w.logits.walk);
 	buf_release(&w.room);
 	bitmap_release(&w.texts);
 	return code;

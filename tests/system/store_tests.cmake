@@ -19,6 +19,7 @@ retort_store_test(store_commands ${_here}/store_commands.sh)
 if(RETORT_SYSTEM_PYTHON)
   # Needs python3-lmdb, python3-zstandard and python3-xxhash; says so if not.
   retort_store_test(format_reader ${RETORT_SYSTEM_PYTHON} ${_here}/test_format_reader.py)
+  retort_store_test(hot_snapshot ${RETORT_SYSTEM_PYTHON} ${_here}/hot_snapshot.py)
   retort_store_test(verify_damage ${RETORT_SYSTEM_PYTHON} ${_here}/test_verify_damage.py)
 endif()
 set(_sanitize "")
