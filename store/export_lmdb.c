@@ -118,6 +118,7 @@ static enum err_code open_copy(struct export *e, struct err *err)
 		.first_raw = 1,
 		.highest_epoch = e->d->state.highest_epoch};
 	c->commit = e->d->state.commit;
+	e->manifest.with_logits = true;
 	return copy_meta(c, err);
 }
 
