@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Expressions as text: the normal form, and the place of an error. */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/text.h"
@@ -134,7 +135,7 @@ void filter_point_at(const char *text, size_t column, struct buf *out)
 			n = 1;
 		if (number + SHOWN_BEFORE >= column) {
 			if ((unsigned char)text[at] < 0x20)
-				strcpy(piece, " ");
+				snprintf(piece, sizeof(piece), " ");
 			else
 				text_printable(text + at, n, piece);
 			/* What is escaped takes more than one place. */
