@@ -162,9 +162,9 @@ int cmd_export(int argc, char **argv)
 	struct command_line line = {.command = "retort export",
 		.operands = "RUN",
 		.summary =
-			"A consistent, checksummed copy of a run's samples. RUN is a run, a\n"
-			"dataset or a snapshot; it may be in use. Without --where: all live\n"
-			"samples.",
+			"A consistent, checksummed copy of a run's samples. RUN is a\n"
+			"run, a dataset or a snapshot; it may be in use. Without\n"
+			"--where: all live samples.",
 		.options = table,
 		.n_options = sizeof(table) / sizeof(table[0]),
 		.min_operands = 1,

@@ -180,8 +180,8 @@ int cmd_show(int argc, char **argv)
 	struct command_line line = {.command = "retort show",
 		.operands = "RUN PROMPT-ID [SAMPLE]",
 		.summary =
-			"The samples of a prompt, or one of them in full. PROMPT-ID is the id\n"
-			"from the corpus, or the prompt's number.",
+			"The samples of a prompt, or one of them in full. PROMPT-ID is\n"
+			"the id from the corpus, or the prompt's number.",
 		.options = table,
 		.n_options = sizeof(table) / sizeof(table[0]),
 		.min_operands = 2,

@@ -157,8 +157,8 @@ int cmd_verify(int argc, char **argv)
 	struct command_line line = {.command = "retort verify",
 		.operands = "PATH",
 		.summary =
-			"Reads every value of a run, a dataset or a snapshot and checks all that\n"
-			"must hold. Exit 0: nothing is wrong.",
+			"Reads every value of a run, a dataset or a snapshot and checks\n"
+			"all that must hold. Exit 0: nothing is wrong.",
 		.options = table,
 		.n_options = sizeof(table) / sizeof(table[0]),
 		.min_operands = 1,
