@@ -65,15 +65,43 @@ static enum jscan_event fail_long(struct jscan *s, const char *why)
 	return fail_as(s, JSCAN_TOO_LONG, why);
 }
 
+/*
+ * What a feed leaves over is carried into the next window. Only as much of the
+ * new bytes as it needs is copied behind it: once the carried bytes are used up,
+ * the window moves on to the fed bytes themselves.
+ */
+#define BRIDGE 256
+
+/* Copies the next bytes of the rest behind the carry. */
+static bool extend_carry(struct jscan *s, size_t most)
+{
+	size_t room = s->carry.max - s->carry.len;
+	size_t n = s->rest_len < most ? s->rest_len : most;
+
+	if (n > room)
+		n = room;
+	if (n == 0)
+		return false;
+	buf_add(&s->carry, s->rest, n);
+	s->rest += n;
+	s->rest_len -= n;
+	return true;
+}
+
 void jscan_feed(struct jscan *s, const void *bytes, size_t len)
 {
 	assert(!s->ended);
-	if (s->carry.len == 0) {
+	if (s->failed)
+		return;
+	assert(s->rest_len == 0);
+	s->held = s->carry.len;
+	if (s->held == 0) {
 		s->start = s->p = bytes;
 		s->end = s->p + len;
 	} else {
-		buf_add(&s->carry, bytes, len);
-		if (s->carry.over) {
+		s->rest = bytes;
+		s->rest_len = len;
+		if (!extend_carry(s, BRIDGE) && len > 0) {
 			fail_long(s, "a value is too long");
 			return;
 		}
@@ -81,6 +109,30 @@ void jscan_feed(struct jscan *s, const void *bytes, size_t len)
 		s->end = s->p + s->carry.len;
 	}
 	s->captured_to = s->p;
+}
+
+/* Brings more of what has been fed into the window. False if all of it is. */
+static bool move_on(struct jscan *s)
+{
+	size_t at = (size_t)(s->p - s->start);
+
+	if (s->rest_len == 0)
+		return false;
+	if (at >= s->held) {
+		s->consumed += at;
+		s->start = s->p = s->rest - (s->end - s->p);
+		s->end = s->rest + s->rest_len;
+		s->rest_len = 0;
+		s->carry.len = 0;
+	} else if (extend_carry(s, s->carry.len)) {
+		s->start = s->carry.data;
+		s->p = s->start + at;
+		s->end = s->start + s->carry.len;
+	} else {
+		return false;
+	}
+	s->captured_to = s->p;
+	return true;
 }
 
 void jscan_end(struct jscan *s)
@@ -104,14 +156,20 @@ static void capture_up_to_here(struct jscan *s)
 	}
 }
 
-/* Keeps what is left of the window for the next feed. */
+/* When the window's bytes do not suffice: JSCAN_AGAIN if there are more now,
+ * else keeps what is left of them for the next feed. */
 static enum jscan_event want_more(struct jscan *s)
 {
-	size_t left = (size_t)(s->end - s->p);
+	size_t left;
 
 	capture_up_to_here(s);
 	if (s->ended)
 		return fail(s, "the document ends early");
+	if (move_on(s))
+		return JSCAN_AGAIN;
+	if (s->rest_len > 0)
+		return fail_long(s, "a value is too long");
+	left = (size_t)(s->end - s->p);
 	s->consumed += (uint64_t)(s->p - s->start);
 	if (s->carry.len > 0) {
 		memmove(s->carry.data, s->p, left);
@@ -401,10 +459,15 @@ enum jscan_event jscan_next(struct jscan *s)
 
 	if (s->failed)
 		return JSCAN_ERROR;
-	if (s->capture && !s->capture_found && !find_captured_value(s))
-		return want_more(s);
+	while (s->capture && !s->capture_found && !find_captured_value(s)) {
+		event = want_more(s);
+		if (event != JSCAN_AGAIN)
+			return event;
+	}
 	for (;;) {
 		event = step(s);
+		if (event == JSCAN_AGAIN)
+			continue;
 		if (s->skip_depth < 0 || event == JSCAN_MORE || event == JSCAN_ERROR)
 			return event;
 		if (event == JSCAN_KEY || s->depth > s->skip_depth)

@@ -37,7 +37,8 @@ enum jscan_event {
 	JSCAN_TRUE,
 	JSCAN_FALSE,
 	JSCAN_NULL,
-	JSCAN_SKIPPED /* a skipped or captured value has ended */
+	JSCAN_SKIPPED, /* a skipped or captured value has ended */
+	JSCAN_AGAIN    /* of jscan_hold only: more bytes are there already */
 };
 
 /* What kind of error JSCAN_ERROR is. */
@@ -69,6 +70,9 @@ struct jscan {
 	const unsigned char *p, *end, *start; /* the window */
 	uint64_t consumed;		      /* bytes before `start` */
 	struct buf carry;		      /* held back between feeds */
+	size_t held;			      /* of the carry, before this feed */
+	const unsigned char *rest;	      /* fed, but not in the window yet */
+	size_t rest_len;
 	struct buf scratch;
 	struct buf *capture;
 	const unsigned char *captured_to;
@@ -105,9 +109,11 @@ void jscan_capture(struct jscan *s, struct buf *out);
 /*
  * The fast lane for rows: after JSCAN_OBJECT or JSCAN_ARRAY the caller may
  * read the rest of that object or array itself, from the contiguous bytes
- * [s->p, s->end). If it found the end, jscan_close says where; if not,
- * jscan_hold, and the same bytes and more will be there after the next feed.
- * jscan_hold returns JSCAN_MORE, or JSCAN_ERROR when no more can come.
+ * [s->p, s->end). If it found the end, jscan_close says where. If not, it may
+ * set s->p to where it has got to, and calls jscan_hold: the bytes from there
+ * on, and more, will be there then. jscan_hold returns JSCAN_AGAIN if they are
+ * there now, JSCAN_MORE if they come with the next feed, and JSCAN_ERROR when
+ * no more can come.
  */
 void jscan_close(struct jscan *s, const unsigned char *behind);
 enum jscan_event jscan_hold(struct jscan *s);

@@ -195,27 +195,36 @@ static const unsigned char *unescape_run(
 #define UNESCAPE_STEP 4096
 #define ESCAPE_MAX 12
 
-void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf *out)
+/* Near a buffer's cap, which counts what the text means and not how it is
+ * written. Its large frame must not become part of the fast way. */
+static __attribute__((noinline)) void unescape_in_steps(
+	const unsigned char *p, const unsigned char *close, struct buf *out)
 {
 	unsigned char step[UNESCAPE_STEP + ESCAPE_MAX], *to;
-	size_t len = (size_t)(close - p);
 
-	if (len == 0)
-		return;
-	/* What an escape means is never longer than the escape itself. */
-	if (!out->over && len <= out->max - out->len) {
-		to = buf_reserve(out, len);
-		unescape_run(p, close, &to);
-		out->len = (size_t)(to - out->data);
-		return;
-	}
-	/* A cap counts what the text means, not how it is written. */
 	while (p < close && !out->over) {
 		to = step;
 		p = unescape_run(
 			p, close - p > UNESCAPE_STEP ? p + UNESCAPE_STEP : close, &to);
 		buf_add(out, step, (size_t)(to - step));
 	}
+}
+
+void jt_unescape(const unsigned char *p, const unsigned char *close, struct buf *out)
+{
+	size_t len = (size_t)(close - p);
+	unsigned char *to;
+
+	if (len == 0)
+		return;
+	/* What an escape means is never longer than the escape itself. */
+	if (out->over || len > out->max - out->len) {
+		unescape_in_steps(p, close, out);
+		return;
+	}
+	to = buf_reserve(out, len);
+	unescape_run(p, close, &to);
+	out->len = (size_t)(to - out->data);
 }
 
 static enum jt skip_literal(

@@ -70,7 +70,8 @@ static void jansson_walk(json_t *v, struct buf *out)
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
 		buf_printf(out, "%d;", JSCAN_OBJECT);
-		json_object_foreach(v, key, member) {
+		json_object_foreach(v, key, member)
+		{
 			buf_printf(out, "K%s:", key);
 			jansson_walk(member, out);
 		}
@@ -78,8 +79,7 @@ static void jansson_walk(json_t *v, struct buf *out)
 		break;
 	case JSON_ARRAY:
 		buf_printf(out, "%d;", JSCAN_ARRAY);
-		json_array_foreach(v, i, member)
-			jansson_walk(member, out);
+		json_array_foreach(v, i, member) jansson_walk(member, out);
 		buf_printf(out, "%d;", JSCAN_ARRAY_END);
 		break;
 	case JSON_STRING:
@@ -132,24 +132,74 @@ static void check_same_as_jansson(const char *text)
 static void jscan__agrees_with_jansson_however_the_text_is_cut(void **state)
 {
 	static const char *const texts[] = {
-		"{}", "[]", "[1,2,3]", "{\"a\":{\"b\":[true,false,null]},\"c\":\"d\"}",
-		" \t\r\n[ 1 , -2.5e3 , 0.1 ] ", "\"plain\"", "-0", "12", "1.5", "true",
-		"[\"\\u00e9\\n\\\"\\\\\\/\\b\\f\\r\\t\"]", "[\"\\ud83d\\ude00\"]",
+		"{}",
+		"[]",
+		"[1,2,3]",
+		"{\"a\":{\"b\":[true,false,null]},\"c\":\"d\"}",
+		" \t\r\n[ 1 , -2.5e3 , 0.1 ] ",
+		"\"plain\"",
+		"-0",
+		"12",
+		"1.5",
+		"true",
+		"[\"\\u00e9\\n\\\"\\\\\\/\\b\\f\\r\\t\"]",
+		"[\"\\ud83d\\ude00\"]",
 		"[\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 text that is long enough\"]",
 		"[1e5,1E+5,1e-5,123456789012345678,-0.12345678955316544]",
 		"[9223372036854775807,-9223372036854775808]",
 		"{\"long key that passes eight bytes\":\"long value that passes it\"}",
-		"[[[[[[[[]]]]]]]]", "{\"x\":\"\"}",
+		"[[[[[[[[]]]]]]]]",
+		"{\"x\":\"\"}",
 		/* and what both refuse */
-		"", " ", "{", "}", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
-		"[1 2]", "[1]]", "[1] x", "tru", "nul", "[01]", "[1.]", "[.5]", "[+1]",
-		"[-]", "[1e]", "[1e+]", "[\"\\x\"]", "[\"\\u12\"]", "[\"\\ud800\"]",
-		"[\"\\ud800\\u0041\"]", "[\"\\udc00\"]", "[\"a\nb\"]", "[\"\x01\"]",
-		"[\"\xff\"]", "[\"\xc0\xaf\"]", "[\"\xed\xa0\x80\"]", "[\"\xf4\x90\x80\x80\"]",
-		"[\"\xe2\x82\"]", "[\"\xc3\"]", "\xef\xbb\xbf[]", "[NaN]", "[Infinity]",
-		"[-Infinity]", "[1e400]", "[-1e999]", "[9223372036854775808]",
-		"[-9223372036854775809]", "[123456789012345678901234567890]",
-		"{\"a\":1", "[\"open", "'a'", "[1}", "{\"a\":1]", "//c\n[]",
+		"",
+		" ",
+		"{",
+		"}",
+		"[1,]",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{\"a\":1,}",
+		"{a:1}",
+		"[1 2]",
+		"[1]]",
+		"[1] x",
+		"tru",
+		"nul",
+		"[01]",
+		"[1.]",
+		"[.5]",
+		"[+1]",
+		"[-]",
+		"[1e]",
+		"[1e+]",
+		"[\"\\x\"]",
+		"[\"\\u12\"]",
+		"[\"\\ud800\"]",
+		"[\"\\ud800\\u0041\"]",
+		"[\"\\udc00\"]",
+		"[\"a\nb\"]",
+		"[\"\x01\"]",
+		"[\"\xff\"]",
+		"[\"\xc0\xaf\"]",
+		"[\"\xed\xa0\x80\"]",
+		"[\"\xf4\x90\x80\x80\"]",
+		"[\"\xe2\x82\"]",
+		"[\"\xc3\"]",
+		"\xef\xbb\xbf[]",
+		"[NaN]",
+		"[Infinity]",
+		"[-Infinity]",
+		"[1e400]",
+		"[-1e999]",
+		"[9223372036854775808]",
+		"[-9223372036854775809]",
+		"[123456789012345678901234567890]",
+		"{\"a\":1",
+		"[\"open",
+		"'a'",
+		"[1}",
+		"{\"a\":1]",
+		"//c\n[]",
 	};
 
 	(void)state;
@@ -183,14 +233,16 @@ static void jt_number__rounds_as_strtod_does(void **state)
 			len = snprintf(text, sizeof(text), "%.17g ", want);
 			break;
 		case 2: /* any mantissa, exponents in and out of the table */
-			len = snprintf(text, sizeof(text), "%llue%d ", (unsigned long long)bits,
+			len = snprintf(text, sizeof(text), "%llue%d ",
+				(unsigned long long)bits,
 				(int)chance_below(&c, 160) - 100);
 			if (bits > 9999999999999999999u)
 				continue;
 			break;
 		default: /* half way between two doubles */
 			len = snprintf(text, sizeof(text), "%llu.5 ",
-				(unsigned long long)(((uint64_t)1 << 52) + (bits >> 12)));
+				(unsigned long long)(((uint64_t)1 << 52) +
+						     (bits >> 12)));
 			break;
 		}
 		want = strtod(text, NULL);
@@ -207,8 +259,9 @@ static void jt_number__rounds_as_strtod_does(void **state)
 
 static void jscan__skips_and_captures_whole_values(void **state)
 {
-	static const char text[] = "{\"skip\":{\"a\":[1,\"]}\\\"\",{}]},\"keep\" : "
-				   "[1, {\"b\": \"\\u00e9\"}] , \"n\":-12.5,\"last\":7}";
+	static const char text[] =
+		"{\"skip\":{\"a\":[1,\"]}\\\"\",{}]},\"keep\" : "
+		"[1, {\"b\": \"\\u00e9\"}] , \"n\":-12.5,\"last\":7}";
 
 	(void)state;
 	for (size_t piece = 1; piece <= sizeof(text); piece++) {
@@ -234,9 +287,11 @@ static void jscan__skips_and_captures_whole_values(void **state)
 				jscan_end(&s);
 				ended = true;
 			} else if (event == JSCAN_KEY) {
-				if (s.text.len == 4 && memcmp(s.text.data, "skip", 4) == 0)
+				if (s.text.len == 4 &&
+					memcmp(s.text.data, "skip", 4) == 0)
 					jscan_skip(&s);
-				else if (s.text.len == 4 && memcmp(s.text.data, "keep", 4) == 0)
+				else if (s.text.len == 4 &&
+					 memcmp(s.text.data, "keep", 4) == 0)
 					jscan_capture(&s, &keep);
 				else if (s.text.len == 1)
 					jscan_capture(&s, &number);
@@ -416,7 +471,8 @@ static enum jscan_fault fault_of(const char *text, size_t hold_max)
 
 static void jscan__tells_a_cut_document_from_a_bad_one(void **state)
 {
-	static const char whole[] = "{\"a\":[1.5e3,true,\"\\u00e9\\n\xe2\x82\xac\",null]}";
+	static const char whole[] =
+		"{\"a\":[1.5e3,true,\"\\u00e9\\n\xe2\x82\xac\",null]}";
 	char cut[sizeof(whole)];
 
 	(void)state;
@@ -429,6 +485,68 @@ static void jscan__tells_a_cut_document_from_a_bad_one(void **state)
 	assert_int_equal(fault_of("{}{", 100), JSCAN_NOT_JSON);
 	assert_int_equal(fault_of("\xef\xbb\xbf{}", 100), JSCAN_NOT_JSON);
 	assert_int_equal(fault_of("[1234567890", 4), JSCAN_TOO_LONG);
+}
+
+/* A document of many small values, in pieces that are now small, now large. */
+static void jscan__reads_on_in_the_fed_bytes_behind_what_it_held(void **state)
+{
+	struct chance chance = {11};
+	struct buf doc, want, got, sink;
+
+	(void)state;
+	buf_init(&doc, MIB(1));
+	buf_init(&want, MIB(1));
+	buf_init(&got, MIB(1));
+	buf_init(&sink, MIB(1));
+	buf_add_str(&doc, "[");
+	for (int i = 0; i < 400; i++)
+		buf_printf(&doc,
+			"{\"key %d\":[%d.25,true,\"\\u00e9 text %d\",\"%0*d\"]},", i, i,
+			i, (int)chance_below(&chance, 90) + 1, i);
+	buf_add_str(&doc, "null]");
+	assert_true(rewrite((const char *)doc.data, doc.len, doc.len, &want));
+	for (int round = 0; round < 200; round++) {
+		struct jscan s;
+		size_t at = 0;
+		enum jscan_event event;
+		unsigned char *copy = NULL;
+
+		/* No piece that must be contiguous is longer than 100 bytes. */
+		jscan_init(&s, 64, 100);
+		buf_clear(&got);
+		buf_clear(&sink);
+		s.sink = &sink;
+		while ((event = jscan_next(&s)) != JSCAN_DONE) {
+			assert_int_not_equal(event, JSCAN_ERROR);
+			if (event == JSCAN_MORE && at < doc.len) {
+				size_t n = 1 +
+					   chance_below(&chance,
+						   chance_below(&chance, 2) ? 9 : 3000);
+
+				if (n > doc.len - at)
+					n = doc.len - at;
+				free(copy);
+				copy = malloc(n);
+				memcpy(copy, doc.data + at, n);
+				jscan_feed(&s, copy, n);
+				at += n;
+				assert_true(jscan_offset(&s) <= at);
+			} else if (event == JSCAN_MORE) {
+				jscan_end(&s);
+			} else {
+				write_event(&s, event, &sink, &got);
+				buf_clear(&sink);
+				s.sink = &sink;
+			}
+		}
+		free(copy);
+		assert_string_equal(buf_text(&got), buf_text(&want));
+		jscan_release(&s);
+	}
+	buf_release(&doc);
+	buf_release(&want);
+	buf_release(&got);
+	buf_release(&sink);
 }
 
 int main(void)
@@ -444,6 +562,7 @@ int main(void)
 		cmocka_unit_test(jt_real__is_an_infinity_beyond_the_range),
 		cmocka_unit_test(jscan__reports_numbers_of_any_size_when_told_so),
 		cmocka_unit_test(jscan__tells_a_cut_document_from_a_bad_one),
+		cmocka_unit_test(jscan__reads_on_in_the_fed_bytes_behind_what_it_held),
 	};
 
 	return cmocka_run_group_tests_name("jscan", tests, NULL, NULL);
