@@ -372,7 +372,7 @@ static bool run(struct openai_reader *r)
 
 		if (r->lane != LANE_NONE) {
 			event = run_lane(r);
-			if (event == JSCAN_SKIPPED)
+			if (event == JSCAN_SKIPPED || event == JSCAN_AGAIN)
 				continue;
 		} else {
 			event = jscan_next(&r->scan);

@@ -72,7 +72,7 @@ static inline const unsigned char *candidate_member(
 }
 
 /* A candidate, from its '{'; NULL as in openai_entry.h. */
-static inline const unsigned char *read_candidate(
+static const unsigned char *read_candidate(
 	struct openai_lane *l, const unsigned char *p)
 {
 	struct openai_tokens *t = &l->tokens;
@@ -100,18 +100,57 @@ static inline const unsigned char *read_candidate(
 	return p + 1;
 }
 
+/*
+ * The same for the one layout that nearly all servers write, without white space:
+ *
+ *   {"token":"...","logprob":...,"bytes":[...]}
+ *
+ * NULL if it is anything else or may not be whole; read_candidate tells then.
+ * A value is only read where it begins as it should, since the readers note
+ * what is wrong.
+ */
+static inline const unsigned char *read_predicted(
+	struct openai_lane *l, const unsigned char *p)
+{
+	struct openai_tokens *t = &l->tokens;
+	struct openai_entry e = openai_no_entry;
+	size_t pool_before = t->rows->pool.len;
+
+	if (t->end - p < 64 || get_u64(p + 1) != get_u64("\"token\":") || p[9] != '"')
+		return NULL;
+	p = openai_text(t, &e, p + 9);
+	if (!p || t->end - p < 64 || get_u64(p) != get_u64(",\"logpro") ||
+		get_u32(p + 7) != get_u32("ob\":") ||
+		(p[11] != '-' && (p[11] < '0' || p[11] > '9')))
+		return NULL;
+	p = openai_logprob(t, &e, p + 11);
+	if (!p || t->end - p < 16 || get_u64(p) != get_u64(",\"bytes\"") ||
+		p[8] != ':' || p[9] != '[')
+		return NULL;
+	p = openai_bytes(t, &e, p + 9);
+	if (!p || p == t->end || *p != '}')
+		return NULL;
+	add_candidate(l, &e, pool_before);
+	return p + 1;
+}
+
 /* One entry of the list of candidates; nothing is kept of one that is cut. */
 static const unsigned char *read_entry(struct openai_lane *l, const unsigned char *p)
 {
 	struct buf *pool = &l->tokens.rows->pool;
 	size_t pool_before = pool->len;
+	const unsigned char *behind;
 
 	if (*p != '{')
 		return openai_wrong(&l->tokens, "a candidate is no object", p);
-	p = read_candidate(l, p);
-	if (!p)
+	behind = read_predicted(l, p);
+	if (behind)
+		return behind;
+	pool->len = pool_before;
+	behind = read_candidate(l, p);
+	if (!behind)
 		pool->len = pool_before;
-	return p;
+	return behind;
 }
 
 /* The list of candidates, from where the lane is in it to behind its ']' or as
