@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer of a teacher: the same reading however it is cut into pieces, and
+ * what is readable has the form that everything behind it counts on. The first
+ * byte is the question, the second the size of the pieces. */
+#include "tests/fuzz/fuzz.h"
+
+#include <math.h>
+
+#include "common/text.h"
+#include "worker/openai_answer.h"
+#include "worker/score.h"
+#include "worker/spans.h"
+#include "worker/think.h"
+
+static void check_rows(const struct rows *r)
+{
+	for (uint32_t i = 0; i < r->n; i++) {
+		struct bytes token;
+
+		MUST(r->first[i] <= r->first[i + 1] && r->first[i + 1] <= r->m);
+		MUST(!(r->logprob[i] > 0) && !isinf(r->logprob[i]));
+		MUST(isnan(r->tail[i]) || (r->tail[i] >= 0 && r->tail[i] <= 1));
+		MUST(!rows_token(r, i, &token) ||
+			r->token_at[i] + token.len <= r->pool.len);
+		for (uint32_t j = r->first[i]; j < r->first[i + 1]; j++) {
+			MUST(r->cand_logprob[j] <= 0 && r->cand_logprob[j] > -9999);
+			MUST(r->cand_len[j] == TOKEN_BYTES_UNKNOWN ||
+				r->cand_at[j] + r->cand_len[j] <= r->pool.len);
+			MUST(j == r->first[i] ||
+				r->cand_logprob[j] <= r->cand_logprob[j - 1]);
+		}
+	}
+}
+
+static void check_span(struct token_span span, uint32_t n)
+{
+	MUST((span.first == SPAN_UNKNOWN) == (span.behind == SPAN_UNKNOWN));
+	MUST(span.first == SPAN_UNKNOWN ||
+		(span.first <= span.behind && span.behind <= n));
+}
+
+static void check_text(const struct answer_text *t)
+{
+	MUST(utf8_valid_prefix(t->text.data, t->text.len) == t->text.len);
+}
+
+static void use(struct answer *a)
+{
+	struct score_input in = {.finish = a->finish,
+		.flags = a->flags,
+		.completion_tokens = a->usage.completion_tokens,
+		.has_reference = true,
+		.reference = bytes_of("#### 4", 6)};
+	float score[SCORE_SLOTS];
+	struct spans spans;
+	struct buf stream;
+
+	buf_init(&stream, MIB(16));
+	check_text(&a->content);
+	check_text(&a->reasoning);
+	think_split(a);
+	check_text(&a->content);
+	check_text(&a->reasoning);
+	spans_find(a, SERVER_VLLM, &stream, &spans);
+	check_span(spans.reasoning, a->rows.n);
+	check_span(spans.content, a->rows.n);
+	in.content = buf_bytes(&a->content.text);
+	in.reasoning = buf_bytes(&a->reasoning.text);
+	in.rows = a->has_rows ? &a->rows : NULL;
+	score_all(~0u, &in, score);
+	buf_release(&stream);
+}
+
+static enum reason read_in(struct answer_reader *reader,
+	const struct answer_rules *rules, const uint8_t *body, size_t len, size_t piece,
+	struct answer *a)
+{
+	openai_reader_begin(reader, rules, a);
+	for (size_t at = 0; at < len; at += piece) {
+		size_t n = len - at < piece ? len - at : piece;
+		uint8_t *copy = malloc(n);
+		bool goes_on;
+
+		MUST(copy);
+		memcpy(copy, body + at, n);
+		goes_on = openai_reader_feed(reader, copy, n);
+		free(copy);
+		if (!goes_on)
+			break;
+	}
+	return openai_reader_end(reader);
+}
+
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len &&
+	       (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static void check_same(const struct answer *a, const struct answer *b)
+{
+	MUST(a->flags == b->flags && a->why == b->why);
+	MUST(a->rows.n == b->rows.n && a->rows.m == b->rows.m);
+	MUST(same(&a->content.text, &b->content.text));
+	MUST(same(&a->reasoning.text, &b->reasoning.text));
+	MUST(a->usage.completion_tokens == b->usage.completion_tokens);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
+{
+	struct answer_reader *reader = openai_reader_new();
+	struct answer whole = {0}, pieces = {0};
+	struct answer_rules rules = {.body_max = MIB(1)};
+	enum reason reason;
+
+	if (len >= 2) {
+		rules.top_logprobs = input[0] & 31;
+		rules.logits_required = input[0] >> 5 & 1;
+		reason = read_in(reader, &rules, input + 2, len - 2, len, &whole);
+		MUST(read_in(reader, &rules, input + 2, len - 2, 1u + input[1] % 64,
+			     &pieces) == reason);
+		MUST((reason == REASON_NONE) == (whole.why == NULL));
+		/* Of what is no JSON, more or less may have been read. */
+		if (reason != REASON_BAD_JSON && reason != REASON_BODY_CUT &&
+			reason != REASON_BODY_TOO_LONG)
+			check_same(&whole, &pieces);
+		if (reason == REASON_NONE) {
+			if (rules.top_logprobs > 0)
+				check_rows(&whole.rows);
+			use(&whole);
+		}
+	}
+	answer_release(&whole);
+	answer_release(&pieces);
+	openai_reader_free(reader);
+	return 0;
+}
