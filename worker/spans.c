@@ -73,13 +73,11 @@ static struct token_span tokens_in(const struct rows *r, size_t from, size_t to)
 	return span;
 }
 
-static bool is_blank(struct bytes s)
+/* "</s>", "<|im_end|>", "[EOS]", or not shown at all. */
+static bool looks_special(struct bytes s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (s.data[i] != ' ' && s.data[i] != '\n' && s.data[i] != '\r' &&
-			s.data[i] != '\t')
-			return false;
-	return true;
+	return s.len == 0 || (s.data[0] == '<' && s.data[s.len - 1] == '>') ||
+	       (s.data[0] == '[' && s.data[s.len - 1] == ']');
 }
 
 /* Where the last token begins, if the stream is known. */
@@ -118,9 +116,9 @@ static enum eos_row judge_last_row(const struct answer *a, enum job_server serve
 		return EOS_ROW_UNKNOWN;
 	if (begin_of_last(r, stream_len) < texts_end)
 		return EOS_ROW_NO;
-	/* An empty last token is one that is not shown; a blank one may be
-	 * layout that was trimmed. */
-	return last.len > 0 && is_blank(last) ? EOS_ROW_UNKNOWN : EOS_ROW_YES;
+	/* Layout that was trimmed off the text, or part of a stop word, is no
+	 * end token. */
+	return looks_special(last) ? EOS_ROW_YES : EOS_ROW_UNKNOWN;
 }
 
 /* With ids the rows have been compared with the tokens already, and servers

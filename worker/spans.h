@@ -22,9 +22,10 @@
  *            one token id, or one completion token, more than rows; or the
  *            last token begins within the content
  *   YES      the answer ended by itself, all counts that are given agree, and
- *            the last row lies wholly behind the texts and is not white space;
- *            or its bytes are not known and the server is vLLM or SGLang,
- *            which count the end token and give it a row
+ *            the last row lies wholly behind the texts and looks like a special
+ *            token ("</s>", "<|im_end|>", "[EOS]") or shows nothing; or its
+ *            bytes are not known and the server is vLLM or SGLang, which count
+ *            the end token and give it a row
  *   UNKNOWN  otherwise
  *
  * Ownership: `stream` is the caller's. Pure.

@@ -172,6 +172,10 @@ static void spans__tell_the_end_row_by_counts_and_finish(void **state)
 	answer_of(&a, NULL, "ab", FINISH_STOP, TOKENS("a", "b", "\n"));
 	check(&a, SERVER_OPENAI,
 		(struct expected){NO, NO, 0, 2, EOS_ROW_UNKNOWN, false});
+	/* And so may a row too many. */
+	answer_of(&a, NULL, "ab.", FINISH_STOP, TOKENS("a", "b", ".", "."));
+	check(&a, SERVER_OPENAI,
+		(struct expected){NO, NO, 0, 3, EOS_ROW_UNKNOWN, false});
 	/* One token more than rows, the reader has seen. */
 	answer_of(&a, NULL, "ab", FINISH_STOP, TOKENS("a", "b"));
 	a.eos_row = EOS_ROW_NO;
