@@ -109,6 +109,23 @@ char *job_write(const struct job *job, bool indent)
 	return text;
 }
 
+char *job_write_public(const struct job *job)
+{
+	json_t *tree = job_write_members(job_keys, job), *teacher;
+	char *text;
+	size_t i;
+
+	json_array_foreach(json_object_get(tree, "teachers"), i, teacher) {
+		json_object_set_new(teacher, "extra_headers", json_object());
+		json_object_set_new(teacher, "proxy", json_null());
+	}
+	text = json_dumps(tree, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	json_decref(tree);
+	if (!text)
+		abort();
+	return text;
+}
+
 static void free_texts(char **at, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -231,6 +248,10 @@ enum err_code job_compare(const struct job *was, const struct job *now, struct e
 		code = err_set(err, ERR_INVALID,
 			"sampling.n was %lld and may only grow; %lld is fewer",
 			(long long)was->sampling.n, (long long)now->sampling.n);
+	else if (now->dedup_exact != was->dedup_exact)
+		code = err_set(err, ERR_INVALID,
+			"dedup.exact cannot change in a run; a filter at export can tell "
+			"duplicates from others at any time");
 	else if (changed)
 		code = err_set(err, ERR_REFUSED,
 			"%s has changed, which gives the answers a new meaning; change it back, "

@@ -123,6 +123,9 @@ enum err_code job_parse(const char *text, size_t len, const char *path, struct j
 
 /* The normal form; the caller frees it. With `indent`, for people. */
 char *job_write(const struct job *job, bool indent);
+/* Without what may hold a secret (extra headers, proxies): the form that goes
+ * into ledgers, datasets and manifests. */
+char *job_write_public(const struct job *job);
 void job_release(struct job *job);
 
 /* Looks a value's place up for a message about it (say, an accept filter that

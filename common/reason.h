@@ -23,11 +23,13 @@
 	X(8, PAYMENT, "payment", "the account has no credit (402, quota)")             \
 	X(9, NOT_FOUND, "not_found", "no such model or path (404)")                    \
 	X(10, REDIRECT, "redirect", "the server redirects, which is not followed")     \
+	X(11, NO_ANSWER, "no_answer", "no answer came in time")                        \
+	X(12, CONNECTION_LOST, "connection_lost", "the connection broke before an answer") \
 	/* The request. */                                                             \
 	X(20, BAD_REQUEST, "bad_request", "the server refuses the request (4xx)")      \
 	X(21, PROMPT_TOO_LONG, "prompt_too_long", "the prompt is too long (413)")      \
 	/* The way of the answer. */                                                   \
-	X(30, TIMEOUT, "timeout", "the answer did not come in time")                   \
+	X(30, TIMEOUT, "timeout", "the answer began and did not end in time")          \
 	X(31, BODY_CUT, "body_cut", "the answer ends in the middle")                   \
 	X(32, BODY_TOO_LONG, "body_too_long", "the answer is longer than it may be")   \
 	X(33, BAD_HEADERS, "bad_headers", "the answer's headers are not acceptable")   \

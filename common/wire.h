@@ -139,6 +139,7 @@ struct wire_endpoint_order {
 	uint16_t teacher, endpoint;
 	uint32_t in_flight, requests_per_minute;
 	uint64_t tokens_per_minute;
+	bool proven; /* it has answered somebody, at some time */
 	bool stopped;
 };
 

@@ -225,7 +225,7 @@ static void beat(struct fields *f, struct wire_beat *m)
 static void orders(struct fields *f, struct wire_orders *m)
 {
 	leases(f, &m->lost, false);
-	for (uint32_t i = 0, n = LIST(f, m->n_endpoints, m->endpoint, 21, LIMIT_ENDPOINTS);
+	for (uint32_t i = 0, n = LIST(f, m->n_endpoints, m->endpoint, 22, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_order *e = &m->endpoint[i];
 
@@ -234,6 +234,7 @@ static void orders(struct fields *f, struct wire_orders *m)
 		u32(f, &e->in_flight);
 		u32(f, &e->requests_per_minute);
 		u64(f, &e->tokens_per_minute);
+		flag(f, &e->proven);
 		flag(f, &e->stopped);
 	}
 	u8(f, &m->phase);

@@ -90,7 +90,8 @@ struct endpoint {
 	uint8_t state; /* enum endpoint_state, over all workers */
 	uint16_t status;
 	uint8_t reason;
-	bool answered; /* ever */
+	bool proven;   /* it has answered somebody, at some time of the run */
+	bool answered; /* and since this process began */
 	bool stopped;  /* nobody may ask it any more */
 };
 
@@ -105,7 +106,8 @@ struct store_peer {
 struct coordinator {
 	const struct coordinator_options *options;
 	struct job job;
-	char *job_text; /* its normal form */
+	char *job_text;    /* its normal form, for workers */
+	char *public_text; /* and without secrets, for ledger and dataset */
 	struct ledger *l;
 	struct lease_table *leases;
 	struct prompt_rules rules;

@@ -148,6 +148,10 @@ void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t shar
 	const struct wire_endpoint_beat *e);
 /* Workers that were joined when the coordinator ended: nothing in flight. */
 void ledger_reset_workers(struct ledger *l);
+/* Whether an endpoint that was there under the same url and model has ever
+ * answered. Ask before ledger_put_endpoint. */
+bool ledger_endpoint_answered(struct ledger *l, uint16_t teacher, uint16_t endpoint,
+	const char *url, const char *model);
 void ledger_put_endpoint(struct ledger *l, uint16_t teacher, uint16_t endpoint,
 	const char *name, const char *url, const char *model, int64_t max_in_flight);
 void ledger_put_endpoint_state(struct ledger *l, uint16_t teacher, uint16_t endpoint,

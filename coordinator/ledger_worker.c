@@ -66,6 +66,16 @@ void ledger_reset_workers(struct ledger *l)
 	db_run(l->db, "UPDATE worker_endpoint SET in_flight = 0, share = 0", "");
 }
 
+bool ledger_endpoint_answered(struct ledger *l, uint16_t teacher, uint16_t endpoint,
+	const char *url, const char *model)
+{
+	return db_int_of(l->db, 0,
+		"SELECT count(*) FROM endpoint p JOIN worker_endpoint e"
+		" USING (teacher, endpoint) WHERE p.teacher = ? AND p.endpoint = ?"
+		" AND p.url = ? AND p.model = ? AND e.answered > 0",
+		"iitt", (int64_t)teacher, (int64_t)endpoint, url, model);
+}
+
 void ledger_put_endpoint(struct ledger *l, uint16_t teacher, uint16_t endpoint,
 	const char *name, const char *url, const char *model, int64_t max_in_flight)
 {

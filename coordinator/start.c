@@ -109,10 +109,10 @@ static enum err_code index_corpus_files(struct coordinator *c, bool reindex,
 	if (code == ERR_NONE) {
 		t->next_prompt = totals.next_prompt;
 		t->next_shard = totals.next_shard;
-		if (totals.ids)
-			snprintf(t->ids_file, sizeof(t->ids_file), "%s",
-				totals.ids == ids_new ? ids_name : t->ids_file);
-		snprintf(t->spool, sizeof(t->spool), "%s", spool_name);
+		if (totals.ids == ids_new)
+			snprintf(t->ids_file, sizeof(t->ids_file), "%s", ids_name);
+		if (spool_name != t->spool)
+			snprintf(t->spool, sizeof(t->spool), "%s", spool_name);
 		c->l->totals_changed = true;
 		if (totals.n_rejected)
 			log_warn("coordinator", "lines were rejected, see the view 'rejects'",
@@ -136,7 +136,7 @@ static enum err_code take_job(struct coordinator *c, bool is_new, struct err *er
 
 	if (is_new || !(text = ledger_job(c->l, t->settings))) {
 		t->n = (uint32_t)c->job.sampling.n;
-		ledger_set_job(c->l, t->settings, c->job_text, now);
+		ledger_set_job(c->l, t->settings, c->public_text, now);
 		return ERR_NONE;
 	}
 	code = job_parse(text, strlen(text), "the run's job", &was, err);
@@ -156,7 +156,7 @@ static enum err_code take_job(struct coordinator *c, bool is_new, struct err *er
 		t->n = (uint32_t)c->job.sampling.n;
 	}
 	if (code == ERR_NONE) {
-		ledger_set_job(c->l, t->settings, c->job_text, now);
+		ledger_set_job(c->l, t->settings, c->public_text, now);
 		c->l->totals_changed = true;
 	} else {
 		err_prefix(err, "%s", c->options->job_path);
@@ -175,6 +175,8 @@ static void list_endpoints(struct coordinator *c)
 		for (size_t u = 0; u < teacher->n_urls; u++, e++) {
 			c->endpoint[e].teacher = (uint16_t)t;
 			c->endpoint[e].endpoint = (uint16_t)u;
+			c->endpoint[e].proven = ledger_endpoint_answered(c->l, (uint16_t)t,
+				(uint16_t)u, teacher->url[u], teacher->model);
 			ledger_put_endpoint(c->l, (uint16_t)t, (uint16_t)u, teacher->name,
 				teacher->url[u], teacher->model, teacher->max_in_flight);
 		}
@@ -239,6 +241,7 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	if (code != ERR_NONE)
 		return code;
 	c->job_text = job_write(&c->job, false);
+	c->public_text = job_write_public(&c->job);
 	c->budget = budget_of(c->job.budget_usd, c->job.budget_tokens);
 	code = prompt_rules_init(&c->rules, c->job.template, c->job.system, c->job.prefill,
 		err);
@@ -303,6 +306,7 @@ void start_close(struct coordinator *c)
 		prompt_rules_release(&c->rules);
 	ledger_close(c->l);
 	free(c->job_text);
+	free(c->public_text);
 	job_release(&c->job);
 	out_drop(c);
 	free(c->out);

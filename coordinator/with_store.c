@@ -92,7 +92,7 @@ static void adopt(struct coordinator *c, const struct link_peer *peer,
 	c->store.known = c->store.adopted = true;
 	m.adopt.run = bytes_of(t->run, RUN_ID_SIZE);
 	m.adopt.settings = t->settings;
-	m.adopt.job = bytes_of(c->job_text, strlen(c->job_text));
+	m.adopt.job = bytes_of(c->public_text, strlen(c->public_text));
 	m.adopt.since = t->store_commit;
 	out_send(c, peer, &m);
 	ask_redos(c);

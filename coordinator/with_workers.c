@@ -118,6 +118,7 @@ static void say_orders(struct coordinator *c, const struct worker *w,
 			.teacher = c->endpoint[i].teacher,
 			.endpoint = c->endpoint[i].endpoint,
 			.in_flight = w->share[i],
+			.proven = c->endpoint[i].proven,
 			.stopped = c->endpoint[i].stopped,
 		};
 		if (job_has_int(t->requests_per_minute))
@@ -220,8 +221,10 @@ static void judge_endpoint(struct coordinator *c, size_t e,
 		up = up || c->worker[i]->endpoint[e].state == ENDPOINT_UP;
 		held = held || c->worker[i]->endpoint[e].state == ENDPOINT_HELD;
 	}
-	if (b->answered > 0)
-		to->answered = true;
+	if (b->answered > 0 && !to->answered) {
+		to->proven = to->answered = true;
+		workers_order_all(c);
+	}
 	if (b->status || b->reason) {
 		to->status = b->status;
 		to->reason = b->reason;

@@ -97,19 +97,30 @@ enum err_code ingest_warm_up(struct ingest *g, struct err *err)
 
 /* A shard that is new to the store, of prompts that are not: after the corpus
  * was indexed again. Counts what is there. */
-static enum err_code count_prompt(struct ingest *g, struct shard_state *s, uint8_t line,
+static enum err_code count_prompt(struct ingest *g, uint64_t shard, uint8_t line,
 	struct err *err)
 {
 	struct dedup_counts counts = dedup_count(g->entries.at, g->entries.n, g->exact);
+	struct shard_state *s, *old;
+	enum err_code code = tally_touch(&g->tally, g->d, shard, &s, err);
 
+	if (code != ERR_NONE)
+		return code;
+	s->adopted |= (uint64_t)1 << line;
 	s->committed[line] = (uint16_t)counts.live;
 	s->accepted += counts.selected;
 	s->duplicates += counts.duplicates;
 	for (size_t i = 0; i < g->entries.n; i++) {
 		struct record r;
-		enum err_code code =
-			dataset_record(g->d, g->entries.at[i].sequence, &r, err);
 
+		code = dataset_record(g->d, g->entries.at[i].sequence, &r, err);
+		if (code == ERR_NONE)
+			code = tally_touch(&g->tally, g->d, r.shard, &old, err);
+		if (code != ERR_NONE)
+			return code;
+		old->moved = true;
+		/* Touching may have moved the states. */
+		code = tally_touch(&g->tally, g->d, shard, &s, err);
 		if (code != ERR_NONE)
 			return code;
 		tally_add_answer(s, &r);
@@ -122,13 +133,15 @@ static enum err_code count_prompt(struct ingest *g, struct shard_state *s, uint8
 }
 
 static enum err_code list_prompt(struct ingest *g, const struct wire_open *open,
-	const struct wire_open_prompt *p, struct shard_state *s, struct wire_opened *out,
-	struct err *err)
+	const struct wire_open_prompt *p, struct wire_opened *out, struct err *err)
 {
+	struct shard_state *s;
 	enum err_code code = dataset_prompt_entries(g->d, p->number, &g->entries, err);
 
+	if (code == ERR_NONE)
+		code = tally_touch(&g->tally, g->d, open->shard, &s, err);
 	if (code == ERR_NONE && s->committed[p->line] == 0 && g->entries.n > 0)
-		code = count_prompt(g, s, p->line, err);
+		code = count_prompt(g, open->shard, p->line, err);
 	if (code != ERR_NONE)
 		return code;
 	MEM_GROW(g->present, g->cap_present, out->present.n + g->entries.n);
@@ -169,7 +182,7 @@ enum err_code ingest_open(struct ingest *g, const struct wire_open *open,
 	if (open->epoch > g->d->state.highest_epoch)
 		g->d->state.highest_epoch = open->epoch;
 	for (uint32_t i = 0; i < open->n_prompts; i++) {
-		code = list_prompt(g, open, &open->prompt[i], s, out, err);
+		code = list_prompt(g, open, &open->prompt[i], out, err);
 		if (code != ERR_NONE)
 			return code;
 	}
@@ -283,7 +296,7 @@ static enum err_code give_to_trainer(struct ingest *g, struct bytes packed,
 
 /* Appends the offer and makes the shard's totals follow. */
 static enum err_code store_offer(struct ingest *g, const struct wire_put_item *item,
-	struct offer *o, struct shard_state *s, struct err *err)
+	struct offer *o, struct shard_state *s, enum put_answer *answer, struct err *err)
 {
 	struct dedup_counts before, after;
 	struct key_entry entry = {.key = o->head.key, .fingerprint = o->head.fingerprint};
@@ -294,6 +307,10 @@ static enum err_code store_offer(struct ingest *g, const struct wire_put_item *i
 		elsewhere_seen(g->elsewhere, o->head.fingerprint, o->head.key.prompt))
 		o->head.flags |= FLAG_DUPLICATE_ELSEWHERE;
 	code = accept_bits_of_offer(g->accept, g->d, o, &entry.bits, err);
+	if (code == ERR_CORRUPT) {
+		*answer = PUT_INVALID; /* its text does not unpack */
+		return ERR_NONE;
+	}
 	if (code == ERR_NONE)
 		code = dataset_append(g->d, o, &entry.sequence, err);
 	if (code == ERR_NONE)
@@ -362,7 +379,7 @@ enum err_code ingest_put(struct ingest *g, const struct wire_put_item *item,
 	}
 	*answer = PUT_STORED;
 	tally_add_answer(s, &o.head);
-	return store_offer(g, item, &o, s, err);
+	return store_offer(g, item, &o, s, answer, err);
 }
 
 enum err_code ingest_flush(struct ingest *g, struct err *err)

@@ -4,7 +4,7 @@
 #include "common/bytes.h"
 #include "common/without.h"
 
-#define FIXED (8 + 4 * 4 + 4 * 8 + 8 + 2 * SHARD_PROMPTS + 4)
+#define FIXED (8 + 4 * 4 + 4 + 8 + 4 * 8 + 8 + 2 * SHARD_PROMPTS + 4)
 
 size_t shard_state_encode(const struct shard_state *s, unsigned char out[SHARD_STATE_MAX])
 {
@@ -15,12 +15,14 @@ size_t shard_state_encode(const struct shard_state *s, unsigned char out[SHARD_S
 	put_u32(p + 12, s->duplicates);
 	put_u32(p + 16, s->truncated);
 	put_u32(p + 20, s->fenced);
-	put_u64(p + 24, s->prompt_tokens);
-	put_u64(p + 32, s->cached_prompt_tokens);
-	put_u64(p + 40, s->completion_tokens);
-	put_u64(p + 48, s->reasoning_tokens);
-	put_u64(p + 56, (uint64_t)s->cost_nusd);
-	p += 64;
+	put_u32(p + 24, s->moved);
+	put_u64(p + 28, s->adopted);
+	put_u64(p + 36, s->prompt_tokens);
+	put_u64(p + 44, s->cached_prompt_tokens);
+	put_u64(p + 52, s->completion_tokens);
+	put_u64(p + 60, s->reasoning_tokens);
+	put_u64(p + 68, (uint64_t)s->cost_nusd);
+	p += 76;
 	for (int i = 0; i < SHARD_PROMPTS; i++, p += 2)
 		put_u16(p, s->committed[i]);
 	put_u32(p, s->n_fences);
@@ -46,13 +48,15 @@ enum err_code shard_state_decode(struct bytes in, struct shard_state *s, struct 
 	s->duplicates = get_u32(p + 12);
 	s->truncated = get_u32(p + 16);
 	s->fenced = get_u32(p + 20);
-	s->prompt_tokens = get_u64(p + 24);
-	s->cached_prompt_tokens = get_u64(p + 32);
-	s->completion_tokens = get_u64(p + 40);
-	s->reasoning_tokens = get_u64(p + 48);
-	s->cost_nusd = (int64_t)get_u64(p + 56);
+	s->moved = get_u32(p + 24) != 0;
+	s->adopted = get_u64(p + 28);
+	s->prompt_tokens = get_u64(p + 36);
+	s->cached_prompt_tokens = get_u64(p + 44);
+	s->completion_tokens = get_u64(p + 52);
+	s->reasoning_tokens = get_u64(p + 60);
+	s->cost_nusd = (int64_t)get_u64(p + 68);
 	for (int i = 0; i < SHARD_PROMPTS; i++)
-		s->committed[i] = get_u16(p + 64 + 2 * i);
+		s->committed[i] = get_u16(p + 76 + 2 * i);
 	s->n_fences = get_u32(p + FIXED - 4);
 	for (uint32_t i = 0; i < s->n_fences; i++) {
 		s->fence[i].prompts = get_u64(p + FIXED + 16 * i);

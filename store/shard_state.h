@@ -29,6 +29,10 @@ struct shard_fence {
 struct shard_state {
 	uint64_t commit; /* of the last change */
 	uint32_t accepted, duplicates, truncated, fenced;
+	/* After the corpus was indexed anew prompts stand in other shards: this one
+	 * has given prompts away, or has taken over those of these lines. */
+	bool moved;
+	uint64_t adopted;
 	uint64_t prompt_tokens, cached_prompt_tokens, completion_tokens, reasoning_tokens;
 	int64_t cost_nusd;
 	uint16_t committed[SHARD_PROMPTS]; /* live samples by line */
@@ -36,7 +40,7 @@ struct shard_state {
 	struct shard_fence fence[SHARD_PROMPTS]; /* disjoint, none empty */
 };
 
-#define SHARD_STATE_MAX (64 + 2 * SHARD_PROMPTS + 4 + 16 * SHARD_PROMPTS)
+#define SHARD_STATE_MAX (76 + 2 * SHARD_PROMPTS + 4 + 16 * SHARD_PROMPTS)
 size_t shard_state_encode(const struct shard_state *s, unsigned char out[SHARD_STATE_MAX]);
 enum err_code shard_state_decode(struct bytes in, struct shard_state *s,
 	struct err *err) MUST_CHECK;

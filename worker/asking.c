@@ -199,7 +199,7 @@ static void take_failure(struct worker *w, struct ask *a, enum reason reason,
 	if (blame == BLAME_ANSWER && a->outcome.received > 0)
 		storing_send_raw(w, a, reason);
 	if (retry_sample(&t->attempts, blame, (int)w->job.attempts,
-		    e->answered > a->answered_before, worker_chance(w),
+		    e->answered > a->answered_before, worker_chance(w), now_ms,
 		    &delay_ms) == RETRY_AGAIN) {
 		e->retried++;
 		try_again(w, t, now_ms + delay_ms);

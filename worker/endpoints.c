@@ -131,6 +131,8 @@ void endpoints_take_orders(struct worker *w, const struct wire_orders *m, int64_
 			continue;
 		e->share = o->in_flight;
 		e->stopped = o->stopped;
+		if (o->proven)
+			e->health.answered = true;
 		rate_set(&e->requests, o->requests_per_minute, now_ms);
 		rate_set(&e->tokens, o->tokens_per_minute, now_ms);
 	}
@@ -239,7 +241,7 @@ void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome 
 					     o->status == 429 || o->status >= 500))
 		reason = retry_reason_of_status(o->status, "");
 	if (reason == REASON_CONNECT || reason == REASON_DNS || reason == REASON_TLS ||
-		reason == REASON_TIMEOUT || reason == REASON_UNAUTHORIZED ||
+		reason == REASON_NO_ANSWER || reason == REASON_UNAUTHORIZED ||
 		reason == REASON_PAYMENT || reason == REASON_RATE_LIMITED ||
 		reason == REASON_OVERLOADED) {
 		health_failed(&e->health, reason, o->status, a->sent_ms, o->retry_after_ms,

@@ -355,6 +355,24 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 
 /* -- How it went -- */
 
+/* The connection broke, or libcurl gave up: before the answer, in its headers,
+ * or in its body. */
+static enum reason broken(const struct transfer *t)
+{
+	return t->outcome.received > 0 ? REASON_BODY_CUT
+	       : t->header_lines > 0   ? REASON_BAD_HEADERS
+				       : REASON_CONNECTION_LOST;
+}
+
+/* Nothing came in time: not even a connection, or no answer. */
+static enum reason no_answer(const struct transfer *t)
+{
+	curl_off_t connected_us = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+	return connected_us > 0 ? REASON_NO_ANSWER : REASON_CONNECT;
+}
+
 static enum reason reason_of_curl(const struct transfer *t, CURLcode rc)
 {
 	switch (rc) {
@@ -369,20 +387,22 @@ static enum reason reason_of_curl(const struct transfer *t, CURLcode rc)
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 	case CURLE_SSL_CERTPROBLEM:
 		return REASON_TLS;
+	case CURLE_COULDNT_CONNECT:
+		return REASON_CONNECT;
 	case CURLE_OPERATION_TIMEDOUT:
-		return REASON_TIMEOUT;
+		return t->header_lines == 0 ? no_answer(t) : REASON_TIMEOUT;
 	case CURLE_PARTIAL_FILE:
 		return REASON_BODY_CUT;
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
-		return t->outcome.received > 0 ? REASON_BODY_CUT : REASON_CONNECT;
+		return broken(t);
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return REASON_BAD_HEADERS;
 	default:
-		return t->outcome.received > 0 ? REASON_BODY_CUT : REASON_CONNECT;
+		return broken(t);
 	}
 }
 
@@ -436,7 +456,7 @@ static void watch(struct http *h, int64_t now_ms, http_ended ended, void *to)
 	for (struct transfer *t = h->busy; t; t = next) {
 		next = t->next;
 		if (is_overdue(t, now_ms)) {
-			t->outcome.reason = REASON_TIMEOUT;
+			t->outcome.reason = t->header_lines ? REASON_TIMEOUT : no_answer(t);
 			finish(t, CURLE_OPERATION_TIMEDOUT, ended, to);
 		}
 	}

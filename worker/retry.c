@@ -18,10 +18,11 @@ enum blame retry_blame(enum reason reason, bool answered)
 	case REASON_RATE_LIMITED:
 	case REASON_OVERLOADED:
 	case REASON_DNS:
-		return BLAME_NONE;
 	case REASON_CONNECT:
+		return BLAME_NONE;
+	case REASON_CONNECTION_LOST:
+	case REASON_NO_ANSWER:
 	case REASON_SERVER_ERROR:
-	case REASON_TIMEOUT:
 		return BLAME_SERVER;
 	case REASON_UNAUTHORIZED:
 	case REASON_PAYMENT:
@@ -133,16 +134,20 @@ uint32_t health_allows(const struct health *h, uint32_t share, int64_t now_ms)
 }
 
 enum retry_verdict retry_sample(struct attempts *a, enum blame blame, int max_attempts,
-	bool others_answered, double chance, int64_t *delay_ms)
+	bool others_answered, double chance, int64_t now_ms, int64_t *delay_ms)
 {
 	a->made++;
 	*delay_ms = 0;
+	if (blame != BLAME_SERVER)
+		a->alone_since_ms = 0;
+	else if (a->alone_since_ms == 0)
+		a->alone_since_ms = now_ms;
 	switch (blame) {
 	case BLAME_NONE:
 	case BLAME_ENDPOINT:
 		return RETRY_AGAIN;
 	case BLAME_SERVER:
-		if (!others_answered)
+		if (!others_answered && now_ms - a->alone_since_ms < RETRY_ALONE_MS)
 			return RETRY_AGAIN;
 		a->server++;
 		*delay_ms = (int64_t)(AGAIN_MS * (double)a->server * (0.5 + chance));

@@ -70,18 +70,22 @@ struct attempts {
 	int made;    /* in all */
 	int counted; /* against the job's attempts */
 	int server;  /* server failures with others being answered */
+	int64_t alone_since_ms; /* first of the server failures in a row; 0: none */
 };
 
 enum retry_verdict { RETRY_AGAIN, RETRY_GIVE_UP };
 
 /* SERVER failures weigh a quarter. */
 #define RETRY_SERVER_FACTOR 4
+/* A sample that nobody else's answer can clear - it is the last one - is blamed
+ * after so long, lest a prompt that hangs its server keeps a run open for ever. */
+#define RETRY_ALONE_MS (45 * 60000)
 
 /* After an attempt: again, or not. `others_answered`: the endpoint has
  * answered another request since this one was sent. *delay_ms is how long to
  * wait at least. */
 enum retry_verdict retry_sample(struct attempts *a, enum blame blame, int max_attempts,
-	bool others_answered, double chance, int64_t *delay_ms);
+	bool others_answered, double chance, int64_t now_ms, int64_t *delay_ms);
 
 /* Seconds (also with a fraction) or, for `is_ms`, milliseconds; -1 if the text
  * is not a number, negative, or more than RETRY_AFTER_MAX_MS. A date is the

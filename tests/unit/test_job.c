@@ -142,6 +142,7 @@ static void job__tells_free_changes_from_new_meanings(void **state)
 		{"", ",\"sampling\":{\"n\":2}", ERR_NONE, ""},
 		{",\"sampling\":{\"n\":2}", "", ERR_INVALID, "sampling.n"},
 		{"", ",\"sampling\":{\"max_tokens\":9}", ERR_REFUSED, "sampling.max_tokens"},
+		{"", ",\"dedup\":{\"exact\":false}", ERR_INVALID, "dedup.exact"},
 		{"", ",\"system\":\"s\"", ERR_REFUSED, "system"},
 		{"", ",\"logits\":{\"top_logprobs\":5}", ERR_REFUSED, "logits.top_logprobs"},
 	};

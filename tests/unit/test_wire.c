@@ -17,7 +17,7 @@ static size_t examples(struct wire out[16])
 	static struct wire_prompt prompt[2];
 	static struct wire_endpoint_beat beat = {.teacher = 1, .endpoint = 2, .state = 1,
 		.in_flight = 7, .asked = 9, .cost_nusd = -4};
-	static struct wire_endpoint_order order = {1, 2, 3, 4, 5, true};
+	static struct wire_endpoint_order order = {1, 2, 3, 4, 5, true, true};
 	static struct wire_shard_totals totals = {.shard = 9, .accepted = 3, .n_lines = 3,
 		.committed = {1, 2, 3}, .cost_nusd = 12345678901234};
 	static struct wire_key key = {7, 8, 9};
