@@ -201,6 +201,24 @@ static void score_repetition__flags_what_repeats_to_the_end(void **state)
 	buf_release(&b);
 }
 
+static void score_repetition__lets_a_passage_be_repeated_a_few_times(void **state)
+{
+	struct buf b;
+	uint32_t flags;
+
+	(void)state;
+	buf_init(&b, MIB(4));
+	fresh_words(&b, 400, 50);
+	for (int k = 0; k < 7; k++)
+		fresh_words(&b, 12, 51);
+	repetition_of(&b, &flags);
+	assert_int_equal(flags, 0);
+	fresh_words(&b, 12, 51);
+	repetition_of(&b, &flags);
+	assert_int_equal(flags, FLAG_LOOPING);
+	buf_release(&b);
+}
+
 static void score_repetition__of_any_length_and_of_both_texts(void **state)
 {
 	char same[600];
@@ -288,6 +306,8 @@ int main(void)
 		cmocka_unit_test(score_refusal__knows_how_refusals_begin),
 		cmocka_unit_test(score_repetition__sees_loops_and_not_prose),
 		cmocka_unit_test(score_repetition__flags_what_repeats_to_the_end),
+		cmocka_unit_test(
+			score_repetition__lets_a_passage_be_repeated_a_few_times),
 		cmocka_unit_test(score_repetition__of_any_length_and_of_both_texts),
 		cmocka_unit_test(score_repetition__gives_the_compression_ratio_told),
 		cmocka_unit_test(score_confidence__is_the_mean_of_what_is_there),
