@@ -2,8 +2,8 @@
 /*
  * openai_reader.h - the reader's state, between walking and judging
  *
- * openai_answer.c walks the document and notes what it sees; openai_judge.c
- * says at the end what that means. Nobody else includes this.
+ * openai_answer.c walks the document, openai_values.c takes what it meets, and
+ * openai_judge.c says at the end what that means. Nobody else includes this.
  */
 #ifndef RETORT_WORKER_OPENAI_READER_H
 #define RETORT_WORKER_OPENAI_READER_H
@@ -34,7 +34,7 @@ struct openai_reader {
 	/* What was seen, for the judge. */
 	unsigned n_choices;
 	const char *why_shape, *why_choices, *why_usage; /* first complaints */
-	bool has_choices, has_message, has_usage;
+	bool has_choices, has_message;
 	bool is_flat_error;		    /* {"object": "error", ...} */
 	struct answer_error flat;	    /* error members at the root */
 	struct answer_text detail;	    /* FastAPI's errors, JSON */
@@ -42,6 +42,16 @@ struct openai_reader {
 	struct answer_text matched_stop;    /* SGLang's name of stop_reason */
 	struct answer_text function_call;   /* the older form of tool_calls */
 };
+
+/* The text itself is bad. */
+void openai_fail(struct openai_reader *reader, enum reason reason, const char *why);
+
+/* After JSCAN_KEY. */
+void openai_on_key(struct openai_reader *reader);
+/* The event of the value of reader->key. */
+void openai_on_member(struct openai_reader *reader, enum jscan_event event);
+/* That of a value that has no key: the root, or an entry of a list. */
+void openai_on_entry(struct openai_reader *reader, enum jscan_event event);
 
 /* Cut at a whole character. */
 void openai_set_text(char *to, size_t size, struct bytes text);
