@@ -2,9 +2,9 @@
 /*
  * without.h - builds that lack one protection, to prove that a test sees it
  *
- * A protection that no test can miss is not tested. `cmake -DRETORT_WITHOUT=x`
- * builds a program that is wrong in one way on purpose; tests/faults shows
- * that the crash tests fail with it. Never installed.
+ * A protection that no test misses is not tested. tests/variants.cmake builds
+ * programs that are wrong in one way on purpose, and tests/system/without.sh
+ * sees a test fail with each. Never installed.
  */
 #ifndef RETORT_COMMON_WITHOUT_H
 #define RETORT_COMMON_WITHOUT_H
