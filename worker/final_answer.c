@@ -37,11 +37,14 @@ static struct bytes first_line(struct bytes s)
 	return end ? bytes_of(s.data, (size_t)(end - s.data)) : s;
 }
 
-/* Rule 1. What a command at the start of s holds; false if it is cut or empty. */
+/* Rule 1. What a command at the start of s holds; false if it is cut, empty or
+ * too long for an answer. Looking no further keeps the search linear. */
 static bool in_braces(struct bytes s, struct bytes *out)
 {
 	size_t depth = 0;
 
+	if (s.len > FINAL_ANSWER_MAX)
+		s.len = FINAL_ANSWER_MAX;
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.data[i] == '\\') {
 			i++;
@@ -69,10 +72,12 @@ static bool boxed_at(struct bytes s, struct bytes *out)
 		s = from(s, 1);
 	if (s.len > 0 && s.data[0] == '{')
 		return in_braces(s, out);
-	for (n = 0; n < s.len && !is_space(s.data[n]) && s.data[n] != '$'; n++)
+	for (n = 0; n < s.len && n <= FINAL_ANSWER_MAX && !is_space(s.data[n]) &&
+		    s.data[n] != '$';
+		n++)
 		;
 	*out = bytes_of(s.data, n);
-	return n > 0;
+	return n > 0 && n <= FINAL_ANSWER_MAX;
 }
 
 static bool last_boxed(struct bytes text, struct bytes *out)
@@ -151,28 +156,38 @@ static bool answer_is(struct bytes s, struct bytes *out)
 			break;
 		told = true;
 	}
+	if (!told)
+		return false;
 	*out = trim(sentence(s));
-	return told && out->len > 0;
+	return out->len > 0;
 }
 
-/* Rule 3. */
+/* Where the last `c` before `len` is; SIZE_MAX. */
+static size_t last_of(struct bytes s, int c, size_t len)
+{
+	const unsigned char *at = len ? memrchr(s.data, c, len) : NULL;
+
+	return at ? (size_t)(at - s.data) : SIZE_MAX;
+}
+
+/* Rule 3. Each 'w', the rarest of the word's letters, is looked at once. */
 static bool behind_phrase(struct bytes text, struct bytes *out)
 {
-	size_t len = text.len;
+	size_t lower = last_of(text, 'w', text.len);
+	size_t upper = last_of(text, 'W', text.len);
 
-	while (len >= 6) {
-		/* 'w' is the rarest of its letters. */
-		const unsigned char *lower = memrchr(text.data, 'w', len);
-		const unsigned char *upper = memrchr(text.data, 'W', len);
-		const unsigned char *at = lower > upper ? lower : upper;
-		size_t w;
+	while (lower != SIZE_MAX || upper != SIZE_MAX) {
+		bool is_lower =
+			upper == SIZE_MAX || (lower != SIZE_MAX && lower > upper);
+		size_t w = is_lower ? lower : upper;
 
-		if (!at)
-			return false;
-		w = len = (size_t)(at - text.data);
-		if (w < 3 || text.len - w < 3 || !is_word(at - 3, "answer", 6))
-			continue;
-		if (answer_is(from(text, w + 3), out))
+		if (is_lower)
+			lower = last_of(text, 'w', w);
+		else
+			upper = last_of(text, 'W', w);
+		if (w >= 3 && text.len - w >= 3 &&
+			is_word(text.data + w - 3, "answer", 6) &&
+			answer_is(from(text, w + 3), out))
 			return true;
 	}
 	return false;

@@ -59,6 +59,27 @@ static void final_answer__is_found_by_the_first_rule_that_fits(void **state)
 	check_found(" \n ", NULL);
 }
 
+/* Takes long if one of the searches is not linear. */
+static void final_answer__is_found_quickly_in_hostile_texts(void **state)
+{
+	static const char *const pieces[] = {"\\boxed{", "\\boxed", "w", "answer",
+		"answer ", "answer: ", "#", "### ", "9,", "9", "\\", "{", "$", "\n",
+		"answer is\n"};
+	const size_t len = 128 << 10;
+	char *page = malloc(len + 16);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct bytes got;
+
+		for (size_t at = 0; at < len; at += strlen(pieces[i]))
+			memcpy(page + at, pieces[i], strlen(pieces[i]));
+		final_answer_find(bytes_of(page, len), &got);
+		final_answer_of_reference(bytes_of(page, len), &got);
+	}
+	free(page);
+}
+
 static void check_reference(const char *in, const char *want)
 {
 	struct bytes got;
@@ -262,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(final_answer__is_found_by_the_first_rule_that_fits),
 		cmocka_unit_test(final_answer__of_a_reference),
+		cmocka_unit_test(final_answer__is_found_quickly_in_hostile_texts),
 		cmocka_unit_test(final_answer__reads_numbers_with_their_decorations),
 		cmocka_unit_test(final_answer__takes_no_other_text_for_a_number),
 		cmocka_unit_test(final_answer__compares_by_value_and_else_by_text),
