@@ -23,6 +23,12 @@
  *                                       refusal (a filtered answer may be)
  *   logprobs_missing, bad_logprobs
  *
+ * Flags of a readable answer: truncated, filtered, refused (a text in the field
+ * `refusal`), no_content, no_usage (prompt or completion tokens not told),
+ * logits_missing (asked for, not required), logits_partial (rows.h), misaligned
+ * (without token ids: neither as many rows as completion tokens nor one fewer,
+ * which would be the end token's).
+ *
  * Numbers: a count beyond int64 is bad_usage, a logprob of -1e400 is absent,
  * and in the place of a logprob NaN, Infinity and -Infinity are read as absent
  * although they are not JSON: Python servers write them.
