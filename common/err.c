@@ -27,9 +27,9 @@ enum err_code err_sys(struct err *err, const char *fmt, ...)
 
 	if (!err)
 		return ERR_IO;
-	err->code = saved == ENOENT ? ERR_NOT_FOUND
-		  : saved == EEXIST ? ERR_EXISTS
-				    : ERR_IO;
+	err->code = saved == ENOENT   ? ERR_NOT_FOUND
+		    : saved == EEXIST ? ERR_EXISTS
+				      : ERR_IO;
 	va_start(ap, fmt);
 	n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);

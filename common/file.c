@@ -38,8 +38,8 @@ enum err_code file_read(const char *path, struct buf *out, struct err *err)
 			break;
 		if (!want) {
 			close(fd);
-			return err_set(err, ERR_INVALID, "'%s' is larger than %zu bytes",
-				path, out->max);
+			return err_set(err, ERR_INVALID,
+				"'%s' is larger than %zu bytes", path, out->max);
 		}
 		out->len += (size_t)n;
 	}
@@ -62,8 +62,8 @@ static enum err_code write_all(int fd, const unsigned char *p, size_t len)
 	return ERR_NONE;
 }
 
-enum err_code file_write(const char *path, const void *data, size_t len, mode_t mode,
-	struct err *err)
+enum err_code file_write(
+	const char *path, const void *data, size_t len, mode_t mode, struct err *err)
 {
 	char *aside = mem_printf("%s.%ld.tmp", path, (long)getpid());
 	enum err_code code = ERR_NONE;
@@ -102,7 +102,7 @@ enum err_code file_make_dir(const char *path, mode_t mode, struct err *err)
 enum err_code file_sync_parent(const char *path, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = !slash	     ? mem_dup_str(".")
+	char *dir = !slash          ? mem_dup_str(".")
 		    : slash == path ? mem_dup_str("/")
 				    : mem_dup_text(path, (size_t)(slash - path));
 	enum err_code code = ERR_NONE;
@@ -158,8 +158,8 @@ char *file_beside(const char *base, const char *path)
 	return joined;
 }
 
-enum err_code file_lock(const char *path, off_t byte, int *fd, pid_t *owner,
-	struct err *err)
+enum err_code file_lock(
+	const char *path, off_t byte, int *fd, pid_t *owner, struct err *err)
 {
 	/* Of the open file, not of the process: it does not vanish when some
 	 * other descriptor of the same file is closed. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/file.h"
-#include "common/jplace.h"
 #include "common/job_keys.h"
+#include "common/jplace.h"
 #include "common/limits.h"
 #include "common/mem.h"
 
@@ -30,7 +30,8 @@ static bool key_stays_safe(struct job_reader *r, const struct job_teacher *t, si
 
 		if (strncmp(t->url[u], "http://", 7) != 0 || t->insecure_key)
 			continue;
-		if (strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
+		if (strncmp(host, "127.", 4) == 0 ||
+			strncmp(host, "localhost", 9) == 0 ||
 			strncmp(host, "[::1]", 5) == 0)
 			continue;
 		return job_complain(r, path,
@@ -44,7 +45,8 @@ static bool is_consistent(struct job_reader *r, const struct job *job)
 {
 	if (!name_is_sane(job->name))
 		return job_complain(r, "name",
-			"must be 1 to %d letters, digits, '.', '_' or '-'", LIMIT_JOB_NAME);
+			"must be 1 to %d letters, digits, '.', '_' or '-'",
+			LIMIT_JOB_NAME);
 	if (strlen(job->accept) > LIMIT_FILTER_TEXT)
 		return job_complain(r, "accept", "is too long");
 	for (size_t i = 0; i < job->n_teachers; i++) {
@@ -53,7 +55,8 @@ static bool is_consistent(struct job_reader *r, const struct job *job)
 
 		snprintf(path, sizeof(path), "teachers[%zu].api_key_file", i);
 		if (t->api_key_env && t->api_key_file)
-			return job_complain(r, path, "give api_key_env or this, not both");
+			return job_complain(
+				r, path, "give api_key_env or this, not both");
 		if (!key_stays_safe(r, t, i))
 			return false;
 	}
@@ -73,7 +76,8 @@ enum err_code job_parse(const char *text, size_t len, const char *path, struct j
 		return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path, where.line,
 			where.column, where.text);
 	if (json_is_object(tree))
-		ok = job_read_members(&r, "", tree, job_keys, job) && is_consistent(&r, job);
+		ok = job_read_members(&r, "", tree, job_keys, job) &&
+		     is_consistent(&r, job);
 	else
 		ok = job_complain(&r, "", "a job is an object");
 	json_decref(tree);
@@ -100,8 +104,8 @@ enum err_code job_read(const char *path, struct job *job, struct err *err)
 char *job_write(const struct job *job, bool indent)
 {
 	json_t *tree = job_write_members(job_keys, job);
-	char *text = json_dumps(tree, (indent ? JSON_INDENT(2) : JSON_COMPACT) |
-					      JSON_REAL_PRECISION(15));
+	char *text = json_dumps(tree,
+		(indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(15));
 
 	json_decref(tree);
 	if (!text)
@@ -182,7 +186,8 @@ size_t job_n_endpoints(const struct job *job)
 /* The parts of a job whose change gives the answers a new meaning. */
 static json_t *meaning(const struct job *job)
 {
-	static const char *const top[] = {"system", "template", "prefill", "logits", NULL};
+	static const char *const top[] = {
+		"system", "template", "prefill", "logits", NULL};
 	static const char *const of_teacher[] = {
 		"name", "api", "server", "model", "extra_body", NULL};
 	json_t *all = job_write_members(job_keys, job), *kept = json_object(), *teacher;
@@ -197,8 +202,10 @@ static json_t *meaning(const struct job *job)
 		for (int k = 0; of_teacher[k]; k++) {
 			char name[64];
 
-			snprintf(name, sizeof(name), "teachers[%zu].%s", i, of_teacher[k]);
-			json_object_set(kept, name, json_object_get(teacher, of_teacher[k]));
+			snprintf(name, sizeof(name), "teachers[%zu].%s", i,
+				of_teacher[k]);
+			json_object_set(
+				kept, name, json_object_get(teacher, of_teacher[k]));
 		}
 	}
 	json_decref(all);

@@ -141,7 +141,7 @@ size_t job_n_endpoints(const struct job *job);
  * new meaning and needs --new-settings. ERR_INVALID: never possible (n below
  * what it was).
  */
-enum err_code job_compare(const struct job *was, const struct job *now,
-	struct err *err) MUST_CHECK;
+enum err_code job_compare(const struct job *was, const struct job *now, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -117,8 +117,8 @@ static bool read_teachers(struct job_reader *r, const char *path, json_t *v, voi
 
 	if (!json_is_array(v) || json_array_size(v) == 0 ||
 		json_array_size(v) > LIMIT_TEACHERS)
-		return job_complain(r, path, "must be a list of 1 to %d teachers",
-			LIMIT_TEACHERS);
+		return job_complain(
+			r, path, "must be a list of 1 to %d teachers", LIMIT_TEACHERS);
 	job->teacher = mem_zalloc(json_array_size(v), sizeof(*job->teacher));
 	json_array_foreach(v, i, one) {
 		char *entry = mem_printf("%s[%zu]", path, i);
@@ -126,14 +126,14 @@ static bool read_teachers(struct job_reader *r, const char *path, json_t *v, voi
 
 		job->n_teachers++;
 		if (json_is_object(one))
-			ok = job_read_members(r, entry, one, job_teacher_keys,
-				&job->teacher[i]);
+			ok = job_read_members(
+				r, entry, one, job_teacher_keys, &job->teacher[i]);
 		else
 			ok = job_complain(r, entry, "must be an object");
 		for (size_t k = 0; k < i && ok; k++)
 			if (strcmp(job->teacher[k].name, job->teacher[i].name) == 0)
-				ok = job_complain(r, entry, "has the same name as teachers[%zu]",
-					k);
+				ok = job_complain(r, entry,
+					"has the same name as teachers[%zu]", k);
 		free(entry);
 		if (!ok)
 			return false;
@@ -149,8 +149,8 @@ static json_t *teachers_json(const void *from)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < job->n_teachers; i++)
-		json_array_append_new(list,
-			job_write_members(job_teacher_keys, &job->teacher[i]));
+		json_array_append_new(
+			list, job_write_members(job_teacher_keys, &job->teacher[i]));
 	return list;
 }
 
@@ -180,8 +180,8 @@ static bool read_scores(struct job_reader *r, const char *path, json_t *v, void 
 		snprintf(entry, sizeof(entry), "%s[%zu]", path, i);
 		nearest = name ? text_nearest(name, names) : NULL;
 		if (nearest)
-			return job_complain(r, entry, "no such score (did you mean '%s'?)",
-				nearest);
+			return job_complain(r, entry,
+				"no such score (did you mean '%s'?)", nearest);
 		return job_complain(r, entry,
 			"no such score; this build has length, repetition, finish, refusal, "
 			"confidence, answer");
@@ -224,8 +224,8 @@ static bool read_api(struct job_reader *r, const char *path, json_t *v, void *to
 {
 	static const char *const offered[] = {"openai-chat", "openai", NULL};
 	static const char *const later[] = {"openai-responses", "completions",
-		"openai-completions", "sglang", "llamacpp", "gemini", "vertex", "anthropic",
-		"ollama", NULL};
+		"openai-completions", "sglang", "llamacpp", "gemini", "vertex",
+		"anthropic", "ollama", NULL};
 	const char *name = json_string_value(v), *nearest;
 
 	if (!name)
@@ -246,7 +246,8 @@ static bool read_api(struct job_reader *r, const char *path, json_t *v, void *to
 	nearest = text_nearest(name, offered);
 	return job_complain(r, path, "%s is not a protocol of ours%s%s%s",
 		log_quote(name).text, nearest ? " (did you mean '" : "",
-		nearest ? nearest : "", nearest ? "'?)" : "; this build has openai-chat");
+		nearest ? nearest : "",
+		nearest ? "'?)" : "; this build has openai-chat");
 }
 
 static json_t *api_json(const void *from)
@@ -270,7 +271,8 @@ static bool read_urls(struct job_reader *r, const char *path, json_t *v, void *t
 			url[--len] = '\0';
 		if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 			ok = job_complain(r, path,
-				"%s must begin with http:// or https://", log_quote(url).text);
+				"%s must begin with http:// or https://",
+				log_quote(url).text);
 		else if (strpbrk(url, "?#@ \t\r\n"))
 			ok = job_complain(r, path,
 				"%s must not hold a query, a fragment, a user or a space",
@@ -289,8 +291,8 @@ static json_t *urls_json(const void *from)
 
 static bool read_extra_body(struct job_reader *r, const char *path, json_t *v, void *to)
 {
-	static const char *const ours[] = {"model", "messages", "n", "stream", "logprobs",
-		"top_logprobs", NULL};
+	static const char *const ours[] = {
+		"model", "messages", "n", "stream", "logprobs", "top_logprobs", NULL};
 
 	if (!json_is_object(v))
 		return job_complain(r, path, "must be an object");
@@ -299,7 +301,8 @@ static bool read_extra_body(struct job_reader *r, const char *path, json_t *v, v
 
 		snprintf(member, sizeof(member), "%.40s.%s", path, ours[i]);
 		if (json_object_get(v, ours[i]))
-			return job_complain(r, member, "has a place of its own in the job");
+			return job_complain(
+				r, member, "has a place of its own in the job");
 	}
 	json_decref(*(json_t **)to);
 	*(json_t **)to = json_incref(v);
@@ -308,20 +311,23 @@ static bool read_extra_body(struct job_reader *r, const char *path, json_t *v, v
 
 static bool header_is_sane(const char *name, const char *value)
 {
-	static const char *const ours[] = {"authorization", "content-type", "content-length",
-		"host", "transfer-encoding", "connection", "accept-encoding", "expect", NULL};
+	static const char *const ours[] = {"authorization", "content-type",
+		"content-length", "host", "transfer-encoding", "connection",
+		"accept-encoding", "expect", NULL};
 
 	for (int i = 0; ours[i]; i++)
 		if (strcasecmp(name, ours[i]) == 0)
 			return false;
-	return *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "0123456789-_") == strlen(name) &&
+	return *name &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789-_") == strlen(name) &&
 	       !text_has_control(value, strlen(value)) && !strpbrk(value, "\r\n\f");
 }
 
 static bool read_headers(struct job_reader *r, const char *path, json_t *v, void *to)
 {
-	struct job_teacher *t = (struct job_teacher *)((char *)to - TEACHER_AT(extra_header));
+	struct job_teacher *t =
+		(struct job_teacher *)((char *)to - TEACHER_AT(extra_header));
 	const char *name;
 	json_t *value;
 
@@ -345,7 +351,8 @@ static bool read_headers(struct job_reader *r, const char *path, json_t *v, void
 static json_t *headers_json(const void *from)
 {
 	const struct job_teacher *t =
-		(const struct job_teacher *)((const char *)from - TEACHER_AT(extra_header));
+		(const struct job_teacher *)((const char *)from -
+					     TEACHER_AT(extra_header));
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < t->n_extra_headers; i++)
@@ -368,22 +375,38 @@ static json_t *text_json(const void *from)
 	return *(char *const *)from ? json_string(*(char *const *)from) : json_null();
 }
 
-#define TEXT(name_, at) {.name = name_, .kind = KEY_TEXT, .offset = at}
+#define TEXT(name_, at)                                                                \
+	{                                                                              \
+		.name = name_, .kind = KEY_TEXT, .offset = at                          \
+	}
 #define INTEGER(name_, at, min_, max_, default_)                                       \
-	{.name = name_, .kind = KEY_INTEGER, .offset = at, .min = min_, .max = max_,   \
-		.fallback = default_}
+	{                                                                              \
+		.name = name_, .kind = KEY_INTEGER, .offset = at, .min = min_,         \
+		.max = max_, .fallback = default_                                      \
+	}
 #define REAL(name_, at, min_, max_, default_)                                          \
-	{.name = name_, .kind = KEY_REAL, .offset = at, .min = min_, .max = max_,      \
-		.fallback = default_}
+	{                                                                              \
+		.name = name_, .kind = KEY_REAL, .offset = at, .min = min_,            \
+		.max = max_, .fallback = default_                                      \
+	}
 #define BOOL(name_, at, default_)                                                      \
-	{.name = name_, .kind = KEY_BOOL, .offset = at, .fallback = default_}
+	{                                                                              \
+		.name = name_, .kind = KEY_BOOL, .offset = at, .fallback = default_    \
+	}
 #define OBJECT(name_, members_)                                                        \
-	{.name = name_, .kind = KEY_OBJECT_OF, .members = members_, .fallback = "{}"}
+	{                                                                              \
+		.name = name_, .kind = KEY_OBJECT_OF, .members = members_,             \
+		.fallback = "{}"                                                       \
+	}
 #define SPECIAL(name_, at, read_, write_, default_)                                    \
-	{.name = name_, .kind = KEY_SPECIAL, .offset = at, .special = read_,           \
-		.special_json = write_, .fallback = default_}
+	{                                                                              \
+		.name = name_, .kind = KEY_SPECIAL, .offset = at, .special = read_,    \
+		.special_json = write_, .fallback = default_                           \
+	}
 #define LATER(name_, only)                                                             \
-	{.name = name_, .kind = KEY_LATER, .fallback = only}
+	{                                                                              \
+		.name = name_, .kind = KEY_LATER, .fallback = only                     \
+	}
 
 static const struct job_key limits_keys[] = {
 	INTEGER("requests_per_minute", TEACHER_AT(requests_per_minute), 1, 1e9, NULL),
@@ -400,32 +423,51 @@ static const struct job_key timeouts_keys[] = {
 
 static const struct job_key price_keys[] = {
 	REAL("prompt_usd_per_mtok", TEACHER_AT(prompt_usd_per_mtok), 0, 1e6, "0"),
-	REAL("cached_prompt_usd_per_mtok", TEACHER_AT(cached_prompt_usd_per_mtok), 0, 1e6,
+	REAL("cached_prompt_usd_per_mtok", TEACHER_AT(cached_prompt_usd_per_mtok), 0,
+		1e6, "0"),
+	REAL("completion_usd_per_mtok", TEACHER_AT(completion_usd_per_mtok), 0, 1e6,
 		"0"),
-	REAL("completion_usd_per_mtok", TEACHER_AT(completion_usd_per_mtok), 0, 1e6, "0"),
 	{.name = NULL},
 };
 
 const struct job_key job_teacher_keys[] = {
-	{.name = "name", .kind = KEY_TEXT, .offset = TEACHER_AT(name), .required = true},
+	{.name = "name",
+		.kind = KEY_TEXT,
+		.offset = TEACHER_AT(name),
+		.required = true},
 	SPECIAL("api", TEACHER_AT(api), read_api, api_json, "\"openai-chat\""),
-	{.name = "server", .kind = KEY_CHOICE, .offset = TEACHER_AT(server),
-		.choices = server_names, .fallback = "\"auto\""},
-	{.name = "url", .kind = KEY_SPECIAL, .offset = TEACHER_AT(url), .special = read_urls,
-		.special_json = urls_json, .required = true},
-	{.name = "model", .kind = KEY_TEXT, .offset = TEACHER_AT(model), .required = true},
+	{.name = "server",
+		.kind = KEY_CHOICE,
+		.offset = TEACHER_AT(server),
+		.choices = server_names,
+		.fallback = "\"auto\""},
+	{.name = "url",
+		.kind = KEY_SPECIAL,
+		.offset = TEACHER_AT(url),
+		.special = read_urls,
+		.special_json = urls_json,
+		.required = true},
+	{.name = "model",
+		.kind = KEY_TEXT,
+		.offset = TEACHER_AT(model),
+		.required = true},
 	TEXT("api_key_env", TEACHER_AT(api_key_env)),
-	SPECIAL("api_key_file", TEACHER_AT(api_key_file), read_key_file, text_json, NULL),
+	SPECIAL("api_key_file", TEACHER_AT(api_key_file), read_key_file, text_json,
+		NULL),
 	SPECIAL("extra_body", TEACHER_AT(extra_body), read_extra_body, tree_json, "{}"),
-	SPECIAL("extra_headers", TEACHER_AT(extra_header), read_headers, headers_json, NULL),
+	SPECIAL("extra_headers", TEACHER_AT(extra_header), read_headers, headers_json,
+		NULL),
 	TEXT("proxy", TEACHER_AT(proxy)),
 	BOOL("insecure_key", TEACHER_AT(insecure_key), "false"),
 	INTEGER("max_in_flight", TEACHER_AT(max_in_flight), 1, LIMIT_IN_FLIGHT, "64"),
 	OBJECT("limits", limits_keys),
 	OBJECT("timeouts", timeouts_keys),
 	OBJECT("price", price_keys),
-	{.name = "logprobs_mode", .kind = KEY_CHOICE, .offset = TEACHER_AT(logprobs_mode),
-		.choices = mode_names, .fallback = "\"unknown\""},
+	{.name = "logprobs_mode",
+		.kind = KEY_CHOICE,
+		.offset = TEACHER_AT(logprobs_mode),
+		.choices = mode_names,
+		.fallback = "\"unknown\""},
 	TEXT("license", TEACHER_AT(license)),
 	LATER("stream", "false"),
 	LATER("tokenizer", "null"),
@@ -474,24 +516,37 @@ static const struct job_key retry_keys[] = {
 
 const struct job_key job_keys[] = {
 	{.name = "name", .kind = KEY_TEXT, .offset = AT(name), .required = true},
-	{.name = "corpus", .kind = KEY_SPECIAL, .offset = AT(corpus), .special = read_corpus,
-		.special_json = corpus_json, .required = true},
+	{.name = "corpus",
+		.kind = KEY_SPECIAL,
+		.offset = AT(corpus),
+		.special = read_corpus,
+		.special_json = corpus_json,
+		.required = true},
 	TEXT("system", AT(system)),
 	TEXT("template", AT(template)),
 	BOOL("prefill", AT(prefill), "false"),
-	{.name = "teachers", .kind = KEY_SPECIAL, .offset = AT(teacher),
-		.special = read_teachers, .special_json = teachers_json, .required = true},
+	{.name = "teachers",
+		.kind = KEY_SPECIAL,
+		.offset = AT(teacher),
+		.special = read_teachers,
+		.special_json = teachers_json,
+		.required = true},
 	OBJECT("sampling", sampling_keys),
 	OBJECT("logits", logits_keys),
 	OBJECT("dedup", dedup_keys),
 	SPECIAL("score", AT(scores), read_scores, scores_json,
 		"[\"length\",\"repetition\",\"finish\",\"refusal\",\"confidence\",\"answer\"]"),
-	{.name = "accept", .kind = KEY_TEXT, .offset = AT(accept),
+	{.name = "accept",
+		.kind = KEY_TEXT,
+		.offset = AT(accept),
 		.fallback = "\"finish_reason == 'stop' and flags is empty\""},
 	OBJECT("budget", budget_keys),
 	OBJECT("retry", retry_keys),
-	{.name = "keep_raw", .kind = KEY_CHOICE, .offset = AT(keep_raw),
-		.choices = keep_raw_names, .fallback = "\"failed\""},
+	{.name = "keep_raw",
+		.kind = KEY_CHOICE,
+		.offset = AT(keep_raw),
+		.choices = keep_raw_names,
+		.fallback = "\"failed\""},
 	LATER("mode", "\"sample\""),
 	LATER("judge", "null"),
 	{.name = NULL},

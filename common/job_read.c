@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/jplace.h"
 #include "common/job_keys.h"
+#include "common/jplace.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/text.h"
@@ -23,13 +23,14 @@ bool job_complain(struct job_reader *r, const char *key_path, const char *fmt, .
 	if (!jplace_find(r->text, r->len, key_path, &line, &column)) {
 		/* A missing key: its place is the object that should have it. */
 		const char *dot = strrchr(key_path, '.');
-		char *parent = mem_dup_text(key_path, dot ? (size_t)(dot - key_path) : 0);
+		char *parent =
+			mem_dup_text(key_path, dot ? (size_t)(dot - key_path) : 0);
 
 		jplace_find(r->text, r->len, parent, &line, &column);
 		free(parent);
 	}
-	err_set(r->err, ERR_INVALID, "%s:%d:%d: %s: %s", r->path, line, column, key_path,
-		what);
+	err_set(r->err, ERR_INVALID, "%s:%d:%d: %s: %s", r->path, line, column,
+		key_path, what);
 	return false;
 }
 
@@ -52,7 +53,8 @@ static bool complain_unknown(struct job_reader *r, const char *path,
 	names[n] = NULL;
 	nearest = text_nearest(name, names);
 	if (nearest)
-		return job_complain(r, path, "unknown key (did you mean '%s'?)", nearest);
+		return job_complain(
+			r, path, "unknown key (did you mean '%s'?)", nearest);
 	return job_complain(r, path, "unknown key; 'man retort' lists those there are");
 }
 
@@ -98,7 +100,8 @@ static bool read_number(struct job_reader *r, const char *path, const struct job
 			integer ? "an integer" : "a number", type_name(v));
 	number = json_number_value(v);
 	if (number < k->min || number > k->max)
-		return job_complain(r, path, "must be from %.15g to %.15g", k->min, k->max);
+		return job_complain(
+			r, path, "must be from %.15g to %.15g", k->min, k->max);
 	if (integer)
 		*(int64_t *)to = json_integer_value(v);
 	else
@@ -120,8 +123,8 @@ static bool read_choice(struct job_reader *r, const char *path, const struct job
 			*to = i;
 			return true;
 		}
-		at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", i ? ", " : "",
-			k->choices[i]);
+		at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s",
+			i ? ", " : "", k->choices[i]);
 	}
 	nearest = text_nearest(json_string_value(v), k->choices);
 	if (nearest)
@@ -130,8 +133,8 @@ static bool read_choice(struct job_reader *r, const char *path, const struct job
 	return job_complain(r, path, "must be one of %s", all);
 }
 
-static bool read_later(struct job_reader *r, const char *path, const struct job_key *k,
-	json_t *v)
+static bool read_later(
+	struct job_reader *r, const char *path, const struct job_key *k, json_t *v)
 {
 	json_t *offered = json_loads(k->fallback, JSON_DECODE_ANY, NULL);
 	bool same = json_equal(v, offered) || json_is_null(v);
@@ -158,16 +161,16 @@ static bool read_value(struct job_reader *r, const char *path, const struct job_
 		return read_number(r, path, k, v, to);
 	case KEY_BOOL:
 		if (!json_is_boolean(v))
-			return job_complain(r, path, "must be true or false, not %s",
-				type_name(v));
+			return job_complain(
+				r, path, "must be true or false, not %s", type_name(v));
 		*(bool *)to = json_is_true(v);
 		return true;
 	case KEY_CHOICE:
 		return read_choice(r, path, k, v, to);
 	case KEY_OBJECT_OF:
 		if (!json_is_object(v))
-			return job_complain(r, path, "must be an object, not %s",
-				type_name(v));
+			return job_complain(
+				r, path, "must be an object, not %s", type_name(v));
 		return job_read_members(r, path, v, k->members, base);
 	case KEY_SPECIAL:
 		return k->special(r, path, v, to);
@@ -178,8 +181,8 @@ static bool read_value(struct job_reader *r, const char *path, const struct job_
 }
 
 /* Gives a member its default. */
-static bool read_fallback(struct job_reader *r, const char *path, const struct job_key *k,
-	void *base)
+static bool read_fallback(
+	struct job_reader *r, const char *path, const struct job_key *k, void *base)
 {
 	json_t *v;
 	bool ok;
@@ -239,8 +242,9 @@ static json_t *write_value(const struct job_key *k, const void *base)
 			       ? json_integer(*(const int64_t *)from)
 			       : json_null();
 	case KEY_REAL:
-		return job_has_real(*(const double *)from) ? json_real(*(const double *)from)
-							   : json_null();
+		return job_has_real(*(const double *)from)
+			       ? json_real(*(const double *)from)
+			       : json_null();
 	case KEY_BOOL:
 		return json_boolean(*(const bool *)from);
 	case KEY_CHOICE:

@@ -17,6 +17,7 @@
  * the key of the last member (or the value of the last array entry), lines and
  * columns from 1, columns in bytes. False if the path is not there.
  */
-bool jplace_find(const char *text, size_t len, const char *path, int *line, int *column);
+bool jplace_find(
+	const char *text, size_t len, const char *path, int *line, int *column);
 
 #endif

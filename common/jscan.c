@@ -6,10 +6,10 @@
 
 /* What may stand next in the document. */
 enum want {
-	WANT_VALUE,	   /* at the root, behind a colon, behind '[' and ',' */
+	WANT_VALUE,        /* at the root, behind a colon, behind '[' and ',' */
 	WANT_VALUE_OR_END, /* behind '[' */
 	WANT_KEY_OR_END,   /* behind '{' */
-	WANT_KEY,	   /* behind ',' in an object */
+	WANT_KEY,          /* behind ',' in an object */
 	WANT_COLON,
 	WANT_COMMA_OR_END,
 	WANT_NOTHING /* the root value has ended */

@@ -45,7 +45,7 @@ enum jscan_event {
 enum jscan_fault {
 	JSCAN_NOT_JSON, /* bad syntax or bad UTF-8, or nested too deep */
 	JSCAN_TOO_LONG, /* a piece is over its cap */
-	JSCAN_CUT	/* all was well up to where the document ended */
+	JSCAN_CUT       /* all was well up to where the document ended */
 };
 
 struct jscan {
@@ -68,10 +68,10 @@ struct jscan {
 
 	/* The rest is the scanner's own. */
 	const unsigned char *p, *end, *start; /* the window */
-	uint64_t consumed;		      /* bytes before `start` */
-	struct buf carry;		      /* held back between feeds */
-	size_t held;			      /* of the carry, before this feed */
-	const unsigned char *rest;	      /* fed, but not in the window yet */
+	uint64_t consumed;                    /* bytes before `start` */
+	struct buf carry;                     /* held back between feeds */
+	size_t held;                          /* of the carry, before this feed */
+	const unsigned char *rest;            /* fed, but not in the window yet */
 	size_t rest_len;
 	struct buf scratch;
 	struct buf *capture;

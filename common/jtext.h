@@ -21,7 +21,7 @@
 enum jt { JT_OK, JT_MORE, JT_BAD };
 
 struct jnumber {
-	double value;	 /* correctly rounded */
+	double value;    /* correctly rounded */
 	int64_t integer; /* valid if is_integer */
 	bool is_integer; /* no fraction, no exponent, fits int64_t */
 };

@@ -64,8 +64,8 @@ static void set_options(struct link *l)
 		set_int(l->socket, ZMQ_IMMEDIATE, 1); /* queue only what has a peer */
 }
 
-static enum err_code open_link(const char *address, bool is_server, struct link **out,
-	struct err *err)
+static enum err_code open_link(
+	const char *address, bool is_server, struct link **out, struct err *err)
 {
 	struct link *l;
 	size_t len;
@@ -78,26 +78,30 @@ static enum err_code open_link(const char *address, bool is_server, struct link 
 	if (!context)
 		context = zmq_ctx_new();
 	if (!context)
-		return err_set(err, ERR_IO, "cannot start ZeroMQ: %s", zmq_strerror(errno));
+		return err_set(
+			err, ERR_IO, "cannot start ZeroMQ: %s", zmq_strerror(errno));
 	l = mem_zalloc(1, sizeof(*l));
 	l->is_server = is_server;
 	l->socket = zmq_socket(context, is_server ? ZMQ_ROUTER : ZMQ_DEALER);
 	if (!l->socket) {
 		free(l);
-		return err_set(err, ERR_IO, "cannot open a socket: %s", zmq_strerror(errno));
+		return err_set(
+			err, ERR_IO, "cannot open a socket: %s", zmq_strerror(errno));
 	}
 	set_options(l);
 	rc = is_server ? zmq_bind(l->socket, address) : zmq_connect(l->socket, address);
 	if (rc != 0) {
 		enum err_code code = errno == EADDRINUSE ? ERR_EXISTS : ERR_INVALID;
 
-		err_set(err, code, "cannot %s '%s': %s", is_server ? "listen on" : "connect to",
-			address, zmq_strerror(errno));
+		err_set(err, code, "cannot %s '%s': %s",
+			is_server ? "listen on" : "connect to", address,
+			zmq_strerror(errno));
 		link_close(l);
 		return code;
 	}
 	len = sizeof(l->address);
-	if (!is_server || zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, l->address, &len) != 0)
+	if (!is_server ||
+		zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, l->address, &len) != 0)
 		memcpy(l->address, address, strlen(address) + 1);
 	*out = l;
 	return ERR_NONE;
@@ -135,7 +139,8 @@ const char *link_address(const struct link *l)
 
 bool link_is_local(const char *address)
 {
-	return strncmp(address, "ipc://", 6) == 0 || strncmp(address, "inproc://", 9) == 0 ||
+	return strncmp(address, "ipc://", 6) == 0 ||
+	       strncmp(address, "inproc://", 9) == 0 ||
 	       strncmp(address, "tcp://127.", 10) == 0 ||
 	       strncmp(address, "tcp://localhost:", 16) == 0 ||
 	       strncmp(address, "tcp://[::1]:", 12) == 0;
@@ -156,7 +161,8 @@ enum err_code link_send(struct link *l, const struct link_peer *peer, struct buf
 	assert(!frame->over && (peer != NULL) == l->is_server);
 	bytes = buf_take(frame, &len);
 	zmq_msg_init_data(&msg, bytes, len, free_frame, NULL);
-	if (peer && zmq_send(l->socket, peer->id, peer->len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+	if (peer && zmq_send(l->socket, peer->id, peer->len,
+			    ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
 		zmq_msg_close(&msg);
 		return ERR_AGAIN;
 	}
@@ -249,7 +255,8 @@ void link_wait(struct link *const *links, size_t n, int extra_fd, int64_t timeou
 	assert(n <= 4);
 	for (size_t i = 0; i < n; i++)
 		if (links[i])
-			items[n_items++] = (zmq_pollitem_t){links[i]->socket, -1, ZMQ_POLLIN, 0};
+			items[n_items++] =
+				(zmq_pollitem_t){links[i]->socket, -1, ZMQ_POLLIN, 0};
 	if (extra_fd >= 0)
 		items[n_items++] = (zmq_pollitem_t){NULL, extra_fd, ZMQ_POLLIN, 0};
 	zmq_poll(items, n_items, timeout_ms < 0 ? 0 : (long)timeout_ms);

@@ -38,10 +38,10 @@ struct link_message {
 };
 
 /* `address` is tcp://HOST:PORT (PORT may be * for any) or ipc://PATH. */
-enum err_code link_serve(const char *address, struct link **out,
-	struct err *err) MUST_CHECK;
-enum err_code link_connect(const char *address, struct link **out,
-	struct err *err) MUST_CHECK;
+enum err_code link_serve(const char *address, struct link **out, struct err *err)
+	MUST_CHECK;
+enum err_code link_connect(const char *address, struct link **out, struct err *err)
+	MUST_CHECK;
 void link_close(struct link *l);
 /* Ends the context; all links must be closed. */
 void link_end(void);
@@ -56,8 +56,8 @@ bool link_is_local(const char *address);
  * not sent, because the peer does not take it now (its queue is full, or it
  * is gone). The frame is emptied in either case.
  */
-enum err_code link_send(struct link *l, const struct link_peer *peer,
-	struct buf *frame) MUST_CHECK;
+enum err_code link_send(struct link *l, const struct link_peer *peer, struct buf *frame)
+	MUST_CHECK;
 
 /* ERR_AGAIN: nothing is there. Other frames than ours are dropped here. */
 enum err_code link_receive(struct link *l, struct link_message *m) MUST_CHECK;

@@ -32,8 +32,8 @@ bool log_wants(enum log_level level)
 	return level <= log_at;
 }
 
-void log_line(enum log_level level, const char *sys, const char *msg,
-	const char *fields, ...)
+void log_line(
+	enum log_level level, const char *sys, const char *msg, const char *fields, ...)
 {
 	char line[2048];
 	char now[25];
@@ -44,8 +44,8 @@ void log_line(enum log_level level, const char *sys, const char *msg,
 	if (!log_wants(level))
 		return;
 	clock_text(clock_wall_ms(), now);
-	n = snprintf(line, sizeof(line) - 1, "time=%s level=%s sys=%s msg=\"%s\"%s", now,
-		level_names[level], sys, msg, *fields ? " " : "");
+	n = snprintf(line, sizeof(line) - 1, "time=%s level=%s sys=%s msg=\"%s\"%s",
+		now, level_names[level], sys, msg, *fields ? " " : "");
 	len = n < 0 ? 0 : (size_t)n;
 	if (len < sizeof(line) - 1) {
 		va_start(ap, fields);

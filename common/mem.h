@@ -25,7 +25,8 @@ char *mem_printf(const char *fmt, ...)
 
 /* Grows *array, of elements of `size` bytes, so that it holds `need`. */
 #define MEM_GROW(array, cap, need)                                                     \
-	((need) > (cap) ? ((array) = mem_grow((array), &(cap), (need), sizeof(*(array)))) \
+	((need) > (cap) ? ((array) = mem_grow(                                         \
+				   (array), &(cap), (need), sizeof(*(array))))         \
 			: (array))
 void *mem_grow(void *array, size_t *cap, size_t need, size_t size)
 	__attribute__((returns_nonnull));

@@ -28,8 +28,8 @@ static void print_help(const struct command_line *line)
 	}
 }
 
-static const struct option *find(const struct command_line *line, const char *name,
-	size_t len)
+static const struct option *find(
+	const struct command_line *line, const char *name, size_t len)
 {
 	for (size_t i = 0; i < line->n_options; i++)
 		if (strlen(line->options[i].name) == len &&
@@ -46,7 +46,8 @@ static const struct option *find_letter(const struct command_line *line, char le
 	return NULL;
 }
 
-static bool complain_unknown(const struct command_line *line, const char *arg, int *code)
+static bool complain_unknown(
+	const struct command_line *line, const char *arg, int *code)
 {
 	const char *names[128];
 	char word[128];
@@ -132,8 +133,8 @@ static bool set_value(const struct command_line *line, const struct option *o,
 }
 
 /* One argument that begins with a dash; may eat the next one. */
-static bool read_option(struct command_line *line, int argc, char **argv, int *i,
-	int *code)
+static bool read_option(
+	struct command_line *line, int argc, char **argv, int *i, int *code)
 {
 	const char *arg = argv[*i], *equals = strchr(arg, '='), *value = NULL;
 	const struct option *o;
@@ -151,7 +152,8 @@ static bool read_option(struct command_line *line, int argc, char **argv, int *i
 		return complain_unknown(line, arg, code);
 	if (o->kind == OPTION_FLAG) {
 		if (value) {
-			fprintf(stderr, "%s: --%s takes no value\n", line->command, o->name);
+			fprintf(stderr, "%s: --%s takes no value\n", line->command,
+				o->name);
 			*code = EXIT_USAGE;
 			return false;
 		}
@@ -198,7 +200,8 @@ bool options_read(struct command_line *line, int argc, char **argv, int *code)
 		}
 	}
 	if (line->n_operands < line->min_operands) {
-		fprintf(stderr, "usage: %s [options] %s\n", line->command, line->operands);
+		fprintf(stderr, "usage: %s [options] %s\n", line->command,
+			line->operands);
 		*code = EXIT_USAGE;
 		return false;
 	}

@@ -35,13 +35,13 @@ struct option_list {
 };
 
 struct option {
-	const char *name;       /* without the dashes */
-	char letter;            /* 0: none */
+	const char *name; /* without the dashes */
+	char letter;      /* 0: none */
 	enum option_kind kind;
 	const char *value_name; /* "PORT", for the help; NULL for flags */
 	const char *help;
 	void *to;
-	double min, max;        /* numbers; both 0: any */
+	double min, max; /* numbers; both 0: any */
 };
 
 struct command_line {

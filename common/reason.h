@@ -24,7 +24,8 @@
 	X(9, NOT_FOUND, "not_found", "no such model or path (404)")                    \
 	X(10, REDIRECT, "redirect", "the server redirects, which is not followed")     \
 	X(11, NO_ANSWER, "no_answer", "no answer came in time")                        \
-	X(12, CONNECTION_LOST, "connection_lost", "the connection broke before an answer") \
+	X(12, CONNECTION_LOST, "connection_lost",                                      \
+		"the connection broke before an answer")                               \
 	/* The request. */                                                             \
 	X(20, BAD_REQUEST, "bad_request", "the server refuses the request (4xx)")      \
 	X(21, PROMPT_TOO_LONG, "prompt_too_long", "the prompt is too long (413)")      \
@@ -46,7 +47,8 @@
 	X(48, ABORTED, "aborted", "the server gave the answer up")                     \
 	X(49, WRONG_MODEL, "wrong_model", "another model answered")                    \
 	X(50, BAD_USAGE, "bad_usage", "the token counts make no sense")                \
-	X(51, LOGPROBS_MISSING, "logprobs_missing", "logprobs were asked for, none came") \
+	X(51, LOGPROBS_MISSING, "logprobs_missing",                                    \
+		"logprobs were asked for, none came")                                  \
 	X(52, BAD_LOGPROBS, "bad_logprobs", "the logprobs make no sense")              \
 	X(53, SECRET_ECHO, "secret_echo", "the answer repeats the API key")            \
 	/* Ours. */                                                                    \

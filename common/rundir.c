@@ -21,7 +21,8 @@ enum err_code rundir_make(const char *dir, struct err *err)
 {
 	enum err_code code = file_make_dir(dir, 0755, err);
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && code == ERR_NONE; i++) {
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && code == ERR_NONE;
+		i++) {
 		char *path = file_join(dir, parts[i].name);
 
 		code = file_make_dir(path, parts[i].mode, err);
@@ -32,8 +33,8 @@ enum err_code rundir_make(const char *dir, struct err *err)
 	return code;
 }
 
-enum err_code rundir_take(const char *dir, enum rundir_lock which, int wait_ms, int *fd,
-	struct err *err)
+enum err_code rundir_take(
+	const char *dir, enum rundir_lock which, int wait_ms, int *fd, struct err *err)
 {
 	static const char *const who[] = {"'retort run'", "a coordinator", "a store"};
 	char *path = file_join(dir, "lock");
@@ -55,8 +56,8 @@ enum err_code rundir_take(const char *dir, enum rundir_lock which, int wait_ms, 
 	return code;
 }
 
-enum err_code rundir_socket(const char *dir, const char *name, char address[64],
-	struct err *err)
+enum err_code rundir_socket(
+	const char *dir, const char *name, char address[64], struct err *err)
 {
 	char folder[32], *joined;
 	const char *slash = strrchr(name, '/');
@@ -71,7 +72,8 @@ enum err_code rundir_socket(const char *dir, const char *name, char address[64],
 	free(joined);
 	if (fd < 0)
 		return err ? err->code : ERR_IO;
-	snprintf(address, 64, "ipc:///proc/self/fd/%d/%s", fd, slash ? slash + 1 : name);
+	snprintf(
+		address, 64, "ipc:///proc/self/fd/%d/%s", fd, slash ? slash + 1 : name);
 	return ERR_NONE;
 }
 

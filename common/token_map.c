@@ -44,8 +44,8 @@ static void grow_slots(struct token_map *m)
 	}
 }
 
-bool token_map_find(const struct token_map *m, uint16_t ordinal, struct bytes token,
-	uint32_t *id)
+bool token_map_find(
+	const struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t *id)
 {
 	uint32_t found;
 
@@ -57,7 +57,8 @@ bool token_map_find(const struct token_map *m, uint16_t ordinal, struct bytes to
 	return found != 0;
 }
 
-void token_map_add(struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t id)
+void token_map_add(
+	struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t id)
 {
 	if (2 * (m->n + 1) > m->n_slots)
 		grow_slots(m);

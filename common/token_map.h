@@ -28,13 +28,14 @@ struct token_map {
 	unsigned char *pool;
 	size_t pool_len, pool_cap;
 	uint32_t *slot; /* entry + 1; 0: free */
-	size_t n_slots;  /* a power of two, more than twice n */
+	size_t n_slots; /* a power of two, more than twice n */
 };
 
 void token_map_release(struct token_map *m);
-bool token_map_find(const struct token_map *m, uint16_t ordinal, struct bytes token,
-	uint32_t *id);
+bool token_map_find(
+	const struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t *id);
 /* The key must not be there. token.len is at most LIMIT_TOKEN_BYTES. */
-void token_map_add(struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t id);
+void token_map_add(
+	struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t id);
 
 #endif

@@ -84,7 +84,8 @@ enum err_code wire_decode(struct bytes frame, struct wire *w, struct err *err)
 	w->type = frame.data[3];
 	f.in = bytes_of(frame.data + 4, frame.len - 4);
 	if (!wire_fields(&f, w))
-		return err_set(err, ERR_INVALID, "unknown message type %d", (int)w->type);
+		return err_set(
+			err, ERR_INVALID, "unknown message type %d", (int)w->type);
 	w->blocks = f.blocks;
 	if (f.bad || f.in.len > 0) {
 		wire_release(w);

@@ -184,7 +184,8 @@ struct wire_adopt {
 struct wire_shard_totals {
 	uint64_t shard;
 	uint32_t accepted, duplicates, truncated, fenced;
-	uint64_t prompt_tokens, cached_prompt_tokens, completion_tokens, reasoning_tokens;
+	uint64_t prompt_tokens, cached_prompt_tokens, completion_tokens,
+		reasoning_tokens;
 	int64_t cost_nusd;
 	uint8_t n_lines;
 	uint16_t committed[64];
@@ -334,7 +335,8 @@ struct wire {
 void wire_encode(const struct wire *w, struct buf *out);
 
 /* ERR_INVALID says what is wrong; ERR_REFUSED: another protocol version. */
-enum err_code wire_decode(struct bytes frame, struct wire *w, struct err *err) MUST_CHECK;
+enum err_code wire_decode(struct bytes frame, struct wire *w, struct err *err)
+	MUST_CHECK;
 void wire_release(struct wire *w);
 
 #endif

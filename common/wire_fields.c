@@ -194,7 +194,8 @@ static void grant(struct fields *f, struct wire_grant *m)
 	u64(f, &m->epoch);
 	u64(f, &m->prompts);
 	u32(f, &m->n);
-	for (uint32_t i = 0, n = LIST(f, m->n_prompts, m->prompt, 27, LIMIT_LEASE_PROMPTS);
+	for (uint32_t i = 0,
+		      n = LIST(f, m->n_prompts, m->prompt, 27, LIMIT_LEASE_PROMPTS);
 		i < n; i++)
 		prompt(f, &m->prompt[i]);
 }
@@ -202,7 +203,8 @@ static void grant(struct fields *f, struct wire_grant *m)
 static void beat(struct fields *f, struct wire_beat *m)
 {
 	leases(f, &m->held, false);
-	for (uint32_t i = 0, n = LIST(f, m->n_endpoints, m->endpoint, 64, LIMIT_ENDPOINTS);
+	for (uint32_t i = 0,
+		      n = LIST(f, m->n_endpoints, m->endpoint, 64, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_beat *e = &m->endpoint[i];
 
@@ -225,7 +227,8 @@ static void beat(struct fields *f, struct wire_beat *m)
 static void orders(struct fields *f, struct wire_orders *m)
 {
 	leases(f, &m->lost, false);
-	for (uint32_t i = 0, n = LIST(f, m->n_endpoints, m->endpoint, 22, LIMIT_ENDPOINTS);
+	for (uint32_t i = 0,
+		      n = LIST(f, m->n_endpoints, m->endpoint, 22, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_order *e = &m->endpoint[i];
 
@@ -312,7 +315,8 @@ static void totals(struct fields *f, struct wire_totals *m)
 	flag(f, &m->more);
 	flag(f, &m->paused);
 	u64(f, &m->disk_bytes);
-	for (uint32_t i = 0, n = LIST(f, m->n_shards, m->shard, 65, TOTALS_MAX); i < n; i++)
+	for (uint32_t i = 0, n = LIST(f, m->n_shards, m->shard, 65, TOTALS_MAX); i < n;
+		i++)
 		shard_totals(f, &m->shard[i]);
 	keys(f, &m->revised);
 }
@@ -325,7 +329,8 @@ static void open_lease(struct fields *f, struct wire_open *m)
 	u64(f, &m->prompts);
 	u32(f, &m->settings);
 	u32(f, &m->dictionary);
-	for (uint32_t i = 0, n = LIST(f, m->n_prompts, m->prompt, 9, LIMIT_LEASE_PROMPTS);
+	for (uint32_t i = 0,
+		      n = LIST(f, m->n_prompts, m->prompt, 9, LIMIT_LEASE_PROMPTS);
 		i < n; i++) {
 		u64(f, &m->prompt[i].number);
 		u8(f, &m->prompt[i].line);
@@ -340,8 +345,8 @@ static void opened(struct fields *f, struct wire_opened *m)
 	u8(f, &m->status);
 	u64(f, &m->known_prompts);
 	keys(f, &m->present);
-	for (uint32_t i = 0,
-		      n = LIST(f, m->n_dictionaries, m->dictionary, 8, DICTIONARIES_MAX);
+	for (uint32_t i = 0, n = LIST(f, m->n_dictionaries, m->dictionary, 8,
+				     DICTIONARIES_MAX);
 		i < n; i++) {
 		u32(f, &m->dictionary[i].number);
 		bytes(f, &m->dictionary[i].bytes, DICTIONARY_BYTES);

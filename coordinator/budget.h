@@ -22,9 +22,9 @@ struct budget {
 
 struct budget_use {
 	int64_t nusd;
-	uint64_t tokens;         /* prompt and completion, failed attempts too */
-	uint64_t samples;        /* committed */
-	uint64_t samples_out;    /* under a lease and not committed yet */
+	uint64_t tokens;      /* prompt and completion, failed attempts too */
+	uint64_t samples;     /* committed */
+	uint64_t samples_out; /* under a lease and not committed yet */
 };
 
 /* NAN and INT64_MIN (the job's "not set") mean none. */

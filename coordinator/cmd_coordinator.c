@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/log.h"
 #include "common/link.h"
+#include "common/log.h"
 #include "common/options.h"
 #include "common/signals.h"
 #include "coordinator/commands.h"
@@ -32,26 +32,30 @@ int cmd_coordinator(int argc, char **argv)
 	const struct option options[] = {
 		{"dir", 0, OPTION_TEXT, "RUN", "the run's folder", &c.dir, 0, 0},
 		{"listen", 0, OPTION_TEXT, "ADDR",
-			"where workers and the store connect, tcp://HOST:PORT", &c.listen, 0, 0},
+			"where workers and the store connect, tcp://HOST:PORT",
+			&c.listen, 0, 0},
 		{"new-settings", 0, OPTION_FLAG, NULL,
 			"ask what is left with a job that gives answers a new meaning",
 			&c.new_settings, 0, 0},
 		{"reindex", 0, OPTION_FLAG, NULL,
-			"read a changed corpus anew, matching prompts by id", &c.reindex, 0, 0},
+			"read a changed corpus anew, matching prompts by id",
+			&c.reindex, 0, 0},
 		{"heartbeat-ms", 0, OPTION_INTEGER, "MS", "how often workers report",
 			&c.heartbeat_ms, 50, 60000},
 		{"term-ms", 0, OPTION_INTEGER, "MS",
-			"a lease runs out after so long without a report", &c.term_ms, 200,
-			3600000},
+			"a lease runs out after so long without a report", &c.term_ms,
+			200, 3600000},
 		{"unreachable-s", 0, OPTION_INTEGER, "S",
 			"give up if no endpoint has answered for so long at the start; 0: never",
 			&unreachable_s, 0, 1e6},
 		{"alive", 0, OPTION_TEXT, "NAMES",
-			"the workers that live; leases of others are dropped", &c.alive, 0, 0},
-		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends", &parent, 0,
-			0},
+			"the workers that live; leases of others are dropped", &c.alive,
+			0, 0},
+		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends",
+			&parent, 0, 0},
 	};
-	struct command_line line = {"retort coordinator", "JOB.json --dir RUN --listen ADDR",
+	struct command_line line = {"retort coordinator",
+		"JOB.json --dir RUN --listen ADDR",
 		"Indexes the corpus of a job, leases its prompts to workers, keeps the ledger.",
 		options, sizeof(options) / sizeof(options[0]), 1, 1, {NULL}, 0};
 	enum coordinator_end end = END_STOPPED;
@@ -66,7 +70,8 @@ int cmd_coordinator(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (c.term_ms < 3 * c.heartbeat_ms) {
-		fprintf(stderr, "retort coordinator: --term-ms must be three heartbeats\n");
+		fprintf(stderr,
+			"retort coordinator: --term-ms must be three heartbeats\n");
 		return EXIT_USAGE;
 	}
 	c.job_path = line.operand[0];
@@ -81,7 +86,8 @@ int cmd_coordinator(int argc, char **argv)
 	code = coordinator_run(&c, &end, &err);
 	if (code != ERR_NONE) {
 		log_error("coordinator", "ended", "why=%s", log_quote(err.msg).text);
-		return code == ERR_INVALID || code == ERR_REFUSED ? EXIT_USAGE : EXIT_FAILED;
+		return code == ERR_INVALID || code == ERR_REFUSED ? EXIT_USAGE
+								  : EXIT_FAILED;
 	}
 	return exit_code_of(end);
 }

@@ -46,13 +46,14 @@ int cmd_status(int argc, char **argv)
 {
 	bool watch = false, json = false;
 	const struct option options[] = {
-		{"watch", 'w', OPTION_FLAG, NULL, "again every second, until the run has ended",
-			&watch, 0, 0},
-		{"json", 0, OPTION_FLAG, NULL, "the ledger's views as JSON", &json, 0, 0},
+		{"watch", 'w', OPTION_FLAG, NULL,
+			"again every second, until the run has ended", &watch, 0, 0},
+		{"json", 0, OPTION_FLAG, NULL, "the ledger's views as JSON", &json, 0,
+			0},
 	};
 	struct command_line line = {"retort status", "RUN",
-		"Shows how far a run is: progress, rates, endpoints, failures, cost.", options,
-		sizeof(options) / sizeof(options[0]), 1, 1, {NULL}, 0};
+		"Shows how far a run is: progress, rates, endpoints, failures, cost.",
+		options, sizeof(options) / sizeof(options[0]), 1, 1, {NULL}, 0};
 	struct status *s;
 	struct err err = {0};
 	int exit_code;

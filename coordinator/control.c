@@ -104,13 +104,14 @@ static bool read_keys(json_t *list, struct wire_key_list *keys)
 
 	keys->at = mem_zalloc(json_array_size(list), sizeof(*keys->at));
 	json_array_foreach(list, i, one) {
-		json_t *prompt = json_array_get(one, 0), *sample = json_array_get(one, 1);
+		json_t *prompt = json_array_get(one, 0),
+		       *sample = json_array_get(one, 1);
 
 		if (!json_is_integer(prompt) || !json_is_integer(sample))
 			return false;
-		keys->at[keys->n++] = (struct wire_key){
-			(uint64_t)json_integer_value(prompt),
-			(uint32_t)json_integer_value(sample), 0};
+		keys->at[keys->n++] =
+			(struct wire_key){(uint64_t)json_integer_value(prompt),
+				(uint32_t)json_integer_value(sample), 0};
 	}
 	return true;
 }

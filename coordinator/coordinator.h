@@ -48,11 +48,11 @@ struct coordinator_options {
 
 /* How a run's process ends. */
 enum coordinator_end {
-	END_DONE,         /* every prompt has ended, all samples committed */
+	END_DONE,          /* every prompt has ended, all samples committed */
 	END_WITH_FAILURES, /* every prompt has ended, some samples failed */
-	END_STOPPED,      /* drained on request */
-	END_BUDGET,       /* the budget is spent */
-	END_BLOCKED       /* no endpoint can be asked */
+	END_STOPPED,       /* drained on request */
+	END_BUDGET,        /* the budget is spent */
+	END_BLOCKED        /* no endpoint can be asked */
 };
 
 /* Runs until the job has ended or somebody asks to stop. */
@@ -146,7 +146,8 @@ struct coordinator {
 };
 
 /* out.c: messages that leave after the commit. */
-void out_send(struct coordinator *c, const struct link_peer *peer, const struct wire *w);
+void out_send(
+	struct coordinator *c, const struct link_peer *peer, const struct wire *w);
 void out_send_frame(struct coordinator *c, struct link *link,
 	const struct link_peer *peer, struct buf *frame);
 void out_flush(struct coordinator *c);
@@ -171,8 +172,8 @@ void live_refill(struct coordinator *c, uint64_t prompts);
 bool live_all_ended(struct coordinator *c);
 
 /* grant.c: grants up to `want` prompts to a worker; returns how many. */
-unsigned grant_prompts(struct coordinator *c, struct worker *w, unsigned want,
-	int64_t now_ms);
+unsigned grant_prompts(
+	struct coordinator *c, struct worker *w, unsigned want, int64_t now_ms);
 
 /* with_workers.c */
 void workers_hear(struct coordinator *c, const struct link_message *m, struct wire *w,
@@ -199,7 +200,7 @@ void control_hear(struct coordinator *c);
 
 /* retry.c: makes samples eligible again, as a new revision. */
 struct retry_choice {
-	const char *reason; /* failed samples of this reason; NULL: all failed */
+	const char *reason;        /* failed samples of this reason; NULL: all failed */
 	struct wire_key_list keys; /* or these (revision ignored) */
 	bool use_keys;
 };

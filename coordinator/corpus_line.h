@@ -27,10 +27,10 @@ struct corpus_judge {
 };
 
 struct corpus_line {
-	bool blank;		   /* neither a prompt nor rejected */
+	bool blank;                /* neither a prompt nor rejected */
 	enum reject_reason reason; /* REJECT_NONE and not blank: a prompt */
-	struct hash128 id;	   /* of the id's text; only for a prompt */
-	uint32_t hash;		   /* of the line's bytes */
+	struct hash128 id;         /* of the id's text; only for a prompt */
+	uint32_t hash;             /* of the line's bytes */
 };
 
 void corpus_judge_init(struct corpus_judge *judge, const struct prompt_rules *rules);

@@ -15,8 +15,8 @@ static int by_wish(const void *a, const void *b)
 }
 
 /* Max-min fair targets: the smallest wishes whole, the rest evenly. */
-static void fair_targets(struct credit_share *shares, size_t n, uint32_t max,
-	uint32_t *target)
+static void fair_targets(
+	struct credit_share *shares, size_t n, uint32_t max, uint32_t *target)
 {
 	struct credit_share **order = mem_zalloc(n, sizeof(*order));
 	uint32_t left = max;

@@ -30,9 +30,9 @@ static enum err_code sqlite_error(struct err *err, sqlite3 *handle, const char *
 {
 	int rc = sqlite3_errcode(handle) & 0xff;
 	enum err_code code = rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? ERR_CORRUPT
-			     : rc == SQLITE_BUSY		      ? ERR_AGAIN
-			     : rc == SQLITE_CANTOPEN		      ? ERR_NOT_FOUND
-								      : ERR_IO;
+			     : rc == SQLITE_BUSY                         ? ERR_AGAIN
+			     : rc == SQLITE_CANTOPEN                     ? ERR_NOT_FOUND
+									 : ERR_IO;
 
 	return err_set(err, code, "%s: %s", what, sqlite3_errmsg(handle));
 }
@@ -45,8 +45,8 @@ static const char writer_setup[] =
 
 static const char reader_setup[] = "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF;";
 
-enum err_code db_open(const char *path, enum db_mode mode, struct db **out,
-	struct err *err)
+enum err_code db_open(
+	const char *path, enum db_mode mode, struct db **out, struct err *err)
 {
 	int flags = mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
 				     : SQLITE_OPEN_READONLY;
@@ -62,9 +62,10 @@ enum err_code db_open(const char *path, enum db_mode mode, struct db **out,
 		sqlite3_busy_timeout(db->handle, BUSY_MS);
 		sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 		if (mode == DB_WRITE)
-			sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_PERSIST_WAL,
-				&keep_wal);
-		code = db_script(db, mode == DB_WRITE ? writer_setup : reader_setup, err);
+			sqlite3_file_control(db->handle, "main",
+				SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
+		code = db_script(
+			db, mode == DB_WRITE ? writer_setup : reader_setup, err);
 		if (code != ERR_NONE)
 			err_prefix(err, "%s", path);
 	}
@@ -153,8 +154,8 @@ static void bind_all(struct db_query *q, const char *types, va_list ap)
 			break;
 		case 'b':
 			blob = va_arg(ap, const void *);
-			sqlite3_bind_blob64(q->stmt, i, blob, va_arg(ap, size_t),
-				SQLITE_TRANSIENT);
+			sqlite3_bind_blob64(
+				q->stmt, i, blob, va_arg(ap, size_t), SQLITE_TRANSIENT);
 			break;
 		case 'n':
 			sqlite3_bind_null(q->stmt, i);
@@ -165,8 +166,8 @@ static void bind_all(struct db_query *q, const char *types, va_list ap)
 	}
 }
 
-static struct db_query *begin_query(struct db *db, const char *sql, const char *types,
-	va_list ap)
+static struct db_query *begin_query(
+	struct db *db, const char *sql, const char *types, va_list ap)
 {
 	struct db_query *q = prepare(db, sql);
 
@@ -219,7 +220,8 @@ bool db_run(struct db *db, const char *sql, const char *types, ...)
 	return !db->failed;
 }
 
-int64_t db_int_of(struct db *db, int64_t fallback, const char *sql, const char *types, ...)
+int64_t db_int_of(
+	struct db *db, int64_t fallback, const char *sql, const char *types, ...)
 {
 	struct db_query *q;
 	va_list ap;

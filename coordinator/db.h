@@ -74,7 +74,8 @@ bool db_is_number(struct db_query *q, int column);
 bool db_is_integer(struct db_query *q, int column);
 
 /* The first column of the first row, or `fallback`. */
-int64_t db_int_of(struct db *db, int64_t fallback, const char *sql, const char *types, ...);
+int64_t db_int_of(
+	struct db *db, int64_t fallback, const char *sql, const char *types, ...);
 
 /* Rows changed by the last db_run. */
 int64_t db_changes(struct db *db);

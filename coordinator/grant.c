@@ -15,7 +15,8 @@
 /* Room for a grant: its lines, which templates and system texts make longer. */
 #define GRANT_BYTES (LIMIT_MESSAGE - KIB(64))
 
-static enum err_code open_reader(struct coordinator *c, uint32_t corpus, struct err *err)
+static enum err_code open_reader(
+	struct coordinator *c, uint32_t corpus, struct err *err)
 {
 	struct index_corpus *list;
 	size_t n = ledger_corpora(c->l, &list);
@@ -23,7 +24,8 @@ static enum err_code open_reader(struct coordinator *c, uint32_t corpus, struct 
 	enum err_code code;
 
 	if (corpus >= n || corpus >= c->n_readers)
-		return err_set(err, ERR_CORRUPT, "the ledger names corpus %u of %zu", corpus, n);
+		return err_set(err, ERR_CORRUPT, "the ledger names corpus %u of %zu",
+			corpus, n);
 	if (list[corpus].spooled)
 		spool = mem_printf("%s/corpus/%s/%u.zst", c->options->dir,
 			c->l->totals.spool, corpus);
@@ -109,9 +111,11 @@ static bool make_prompt(struct coordinator *c, const struct live *live, uint8_t 
 	struct bytes text = c->text.line[line];
 	struct err err = {0};
 
-	if (prompt_build(&c->rules, text.data, text.len, &c->prompt, &err) != ERR_NONE) {
-		log_warn("coordinator", "a prompt cannot be sent", "shard=%" PRIu64
-			" line=%u why=%s", live->row.shard, line, log_quote(err.msg).text);
+	if (prompt_build(&c->rules, text.data, text.len, &c->prompt, &err) !=
+		ERR_NONE) {
+		log_warn("coordinator", "a prompt cannot be sent",
+			"shard=%" PRIu64 " line=%u why=%s", live->row.shard, line,
+			log_quote(err.msg).text);
 		return false;
 	}
 	*out = (struct wire_prompt){
@@ -170,7 +174,9 @@ static void give_up_unsendable(struct coordinator *c, struct live *live, uint64_
 		for (uint32_t s = 0; s < c->l->totals.n; s++) {
 			struct wire_failed f = {.shard = live->row.shard,
 				.line = (uint8_t)line,
-				.key = {index_shard_number(&c->text_index, (uint32_t)line), s, 0},
+				.key = {index_shard_number(
+						&c->text_index, (uint32_t)line),
+					s, 0},
 				.reason = REASON_BAD_PROMPT};
 
 			fail_sample(c, &f, 0);
@@ -193,8 +199,8 @@ static void send_grant(struct coordinator *c, struct worker *w,
 	out_send(c, &w->peer, &m);
 }
 
-static unsigned grant_once(struct coordinator *c, struct worker *w, unsigned want,
-	int64_t now_ms)
+static unsigned grant_once(
+	struct coordinator *c, struct worker *w, unsigned want, int64_t now_ms)
 {
 	struct wire_prompt prompt[LIMIT_LEASE_PROMPTS] = {{0}};
 	struct lease_choice choice;
@@ -224,8 +230,8 @@ static unsigned grant_once(struct coordinator *c, struct worker *w, unsigned wan
 	return n + (unsigned)__builtin_popcountll(unsendable);
 }
 
-unsigned grant_prompts(struct coordinator *c, struct worker *w, unsigned want,
-	int64_t now_ms)
+unsigned grant_prompts(
+	struct coordinator *c, struct worker *w, unsigned want, int64_t now_ms)
 {
 	unsigned granted = 0;
 

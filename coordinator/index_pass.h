@@ -39,7 +39,7 @@ struct index_pass {
 	size_t n_stretches, cap_stretches;
 
 	struct index_shard shard; /* being filled */
-	struct spool *spool;	  /* NULL: the file is read in place */
+	struct spool *spool;      /* NULL: the file is read in place */
 	struct buf spool_text;
 
 	/* Reindex: shards wait here, with provisional numbers, until the ids have

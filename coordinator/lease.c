@@ -62,7 +62,8 @@ struct lease_shard *lease_find_shard(struct lease_table *t, uint64_t shard)
 	return i < t->n_shards && t->shard[i].shard == shard ? &t->shard[i] : NULL;
 }
 
-struct lease_shard *lease_add_shard(struct lease_table *t, uint64_t shard, uint64_t open)
+struct lease_shard *lease_add_shard(
+	struct lease_table *t, uint64_t shard, uint64_t open)
 {
 	size_t i = shard_index(t, shard);
 
@@ -225,7 +226,8 @@ struct lease *lease_find(struct lease_table *t, uint64_t shard, uint64_t epoch)
 {
 	size_t i = epoch_index(t, epoch);
 
-	return i < t->n_leases && t->lease[i].epoch == epoch && t->lease[i].shard == shard
+	return i < t->n_leases && t->lease[i].epoch == epoch &&
+			       t->lease[i].shard == shard
 		       ? &t->lease[i]
 		       : NULL;
 }
@@ -295,8 +297,8 @@ uint64_t lease_prompt_ended(struct lease_table *t, uint64_t shard, uint8_t line)
 	return 0;
 }
 
-bool lease_give_back(struct lease_table *t, uint64_t shard, uint64_t epoch,
-	uint64_t prompts)
+bool lease_give_back(
+	struct lease_table *t, uint64_t shard, uint64_t epoch, uint64_t prompts)
 {
 	struct lease *lease = lease_find(t, shard, epoch);
 	struct lease_shard *s = lease_find_shard(t, shard);

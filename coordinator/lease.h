@@ -46,10 +46,10 @@ struct lease {
 /* A shard with prompts that have not ended. */
 struct lease_shard {
 	uint64_t shard;
-	uint64_t open;    /* prompts that have not ended */
-	uint64_t leased;  /* of these, the ones under a lease */
-	uint64_t suspect; /* of these, the ones to be leased alone */
-	uint8_t deaths;   /* holders that died */
+	uint64_t open;                 /* prompts that have not ended */
+	uint64_t leased;               /* of these, the ones under a lease */
+	uint64_t suspect;              /* of these, the ones to be leased alone */
+	uint8_t deaths;                /* holders that died */
 	uint8_t points[SHARD_PROMPTS]; /* evidence against a suspect */
 };
 
@@ -60,7 +60,8 @@ void lease_table_free(struct lease_table *t);
 void lease_table_set_term(struct lease_table *t, int64_t term_ms);
 
 /* Adds a shard that is not in the table. */
-struct lease_shard *lease_add_shard(struct lease_table *t, uint64_t shard, uint64_t open);
+struct lease_shard *lease_add_shard(
+	struct lease_table *t, uint64_t shard, uint64_t open);
 struct lease_shard *lease_find_shard(struct lease_table *t, uint64_t shard);
 /* Removes a shard without leases. */
 void lease_remove_shard(struct lease_table *t, uint64_t shard);
@@ -103,8 +104,8 @@ uint64_t lease_prompt_ended(struct lease_table *t, uint64_t shard, uint8_t line)
 
 /* A worker gives prompts of a lease back: they are free again. True if the
  * lease is empty then, and removed. */
-bool lease_give_back(struct lease_table *t, uint64_t shard, uint64_t epoch,
-	uint64_t prompts);
+bool lease_give_back(
+	struct lease_table *t, uint64_t shard, uint64_t epoch, uint64_t prompts);
 
 /* Ends a lease; its prompts are free again. */
 void lease_release(struct lease_table *t, uint64_t shard, uint64_t epoch);

@@ -22,8 +22,8 @@ static enum err_code make_schema(struct ledger *l, struct err *err)
 	if (code == ERR_NONE)
 		code = db_script(l->db, ledger_views, err);
 	snprintf(pragmas, sizeof(pragmas),
-		"PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;", LEDGER_VERSION,
-		LEDGER_APPLICATION);
+		"PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;",
+		LEDGER_VERSION, LEDGER_APPLICATION);
 	if (code == ERR_NONE)
 		code = db_script(l->db, pragmas, err);
 	return code;
@@ -40,9 +40,10 @@ static void begin_run(struct ledger *l)
 		.next_epoch = 1};
 	randombytes_buf(l->totals.run, sizeof(l->totals.run));
 	db_run(l->db,
-		"INSERT INTO totals VALUES (1, ?, '', ?, ?, 0, 0, 1, 0, 0, '', '', 0, 0,"
+		"INSERT INTO totals VALUES (1, ?, ?, ?, ?, 0, 0, 1, 0, 0, '', '', 0, 0,"
 		" 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0)",
-		"bii", l->totals.run, sizeof(l->totals.run), now, now);
+		"btii", l->totals.run, sizeof(l->totals.run), l->totals.state, now,
+		now);
 	l->totals_changed = true;
 }
 
@@ -115,8 +116,8 @@ static void save_totals(struct ledger *l)
 	l->totals_changed = false;
 }
 
-enum err_code ledger_open(const char *path, struct ledger **out, bool *is_new,
-	struct err *err)
+enum err_code ledger_open(
+	const char *path, struct ledger **out, bool *is_new, struct err *err)
 {
 	struct ledger *l = mem_zalloc(1, sizeof(*l));
 	enum err_code code = db_open(path, DB_WRITE, &l->db, err);
@@ -191,8 +192,8 @@ bool ledger_commit(struct ledger *l, int64_t wall_ms)
 
 char *ledger_job(struct ledger *l, uint32_t settings)
 {
-	struct db_query *q = db_query(l->db, "SELECT job FROM job WHERE settings = ?", "i",
-		(int64_t)settings);
+	struct db_query *q = db_query(l->db, "SELECT job FROM job WHERE settings = ?",
+		"i", (int64_t)settings);
 	char *job = NULL;
 
 	if (db_next(q)) {
@@ -202,7 +203,8 @@ char *ledger_job(struct ledger *l, uint32_t settings)
 	return job;
 }
 
-void ledger_set_job(struct ledger *l, uint32_t settings, const char *job, int64_t wall_ms)
+void ledger_set_job(
+	struct ledger *l, uint32_t settings, const char *job, int64_t wall_ms)
 {
 	ledger_begin(l);
 	db_run(l->db,

@@ -41,7 +41,8 @@ struct totals {
 	int64_t samples_committed, samples_accepted, samples_duplicate;
 	int64_t samples_truncated, samples_failed, answers_fenced, rejects;
 	int64_t requests_in_flight, requests_retried;
-	int64_t prompt_tokens, cached_prompt_tokens, completion_tokens, reasoning_tokens;
+	int64_t prompt_tokens, cached_prompt_tokens, completion_tokens,
+		reasoning_tokens;
 	int64_t cost_nusd;
 };
 
@@ -62,7 +63,8 @@ struct shard_row {
 	int64_t prompts_done, prompts_failed;
 	int64_t samples_committed, samples_accepted, samples_duplicate;
 	int64_t samples_truncated, samples_failed, answers_fenced;
-	int64_t prompt_tokens, cached_prompt_tokens, completion_tokens, reasoning_tokens;
+	int64_t prompt_tokens, cached_prompt_tokens, completion_tokens,
+		reasoning_tokens;
 	int64_t cost_nusd;
 };
 
@@ -98,7 +100,8 @@ bool ledger_commit(struct ledger *l, int64_t wall_ms);
 
 /* The job of a settings generation; the caller frees it. NULL: none. */
 char *ledger_job(struct ledger *l, uint32_t settings);
-void ledger_set_job(struct ledger *l, uint32_t settings, const char *job, int64_t wall_ms);
+void ledger_set_job(
+	struct ledger *l, uint32_t settings, const char *job, int64_t wall_ms);
 
 /* The corpus. Lists and shards are lent until the next call of the same. */
 size_t ledger_corpora(struct ledger *l, struct index_corpus **out);
@@ -107,10 +110,10 @@ void ledger_forget_corpora(struct ledger *l); /* before a reindex */
 void ledger_add_shard(struct ledger *l, const struct index_shard *s);
 void ledger_retire_shards(struct ledger *l);
 /* ERR_NOT_FOUND if there is no such shard. */
-enum err_code ledger_index_shard(struct ledger *l, uint64_t shard,
-	struct index_shard *out) MUST_CHECK;
-enum err_code ledger_shard_at_line(struct ledger *l, uint32_t corpus, uint64_t first_line,
-	struct index_shard *out) MUST_CHECK;
+enum err_code ledger_index_shard(
+	struct ledger *l, uint64_t shard, struct index_shard *out) MUST_CHECK;
+enum err_code ledger_shard_at_line(struct ledger *l, uint32_t corpus,
+	uint64_t first_line, struct index_shard *out) MUST_CHECK;
 enum err_code ledger_locate(struct ledger *l, uint64_t prompt, uint64_t *shard,
 	uint32_t *corpus, uint64_t *line) MUST_CHECK;
 void ledger_add_reject(struct ledger *l, const struct index_reject *r);
@@ -119,27 +122,27 @@ void ledger_clear_prompt(struct ledger *l, uint64_t prompt);
 
 /* Shards in work. The first pending shard with a number of at least `from`. */
 bool ledger_next_pending(struct ledger *l, uint64_t from, uint64_t *shard);
-enum err_code ledger_load_shard(struct ledger *l, uint64_t shard,
-	struct shard_row *out) MUST_CHECK;
+enum err_code ledger_load_shard(struct ledger *l, uint64_t shard, struct shard_row *out)
+	MUST_CHECK;
 /* Writes the row, and makes the totals follow by the difference. */
-void ledger_save_shard(struct ledger *l, const struct shard_row *was,
-	const struct shard_row *now);
+void ledger_save_shard(
+	struct ledger *l, const struct shard_row *was, const struct shard_row *now);
 /* n has grown: every shard has samples to ask for again. */
 void ledger_grow_samples(struct ledger *l, uint32_t was_n);
 
 void ledger_add_lease(struct ledger *l, const struct lease *lease, int64_t wall_ms);
 void ledger_remove_lease(struct ledger *l, uint64_t epoch);
 /* Calls `each` for every lease; restored after a restart. */
-void ledger_each_lease(struct ledger *l,
-	void (*each)(void *to, const struct lease *lease), void *to);
+void ledger_each_lease(
+	struct ledger *l, void (*each)(void *to, const struct lease *lease), void *to);
 void ledger_forget_leases(struct ledger *l);
 
 void ledger_put_suspect(struct ledger *l, uint64_t shard, uint8_t line, uint8_t points);
 void ledger_load_suspects(struct ledger *l, struct lease_shard *s);
 
 /* The worker's number: a new one, or that of its session. */
-uint32_t ledger_join_worker(struct ledger *l, uint64_t session, struct bytes name,
-	int64_t wall_ms);
+uint32_t ledger_join_worker(
+	struct ledger *l, uint64_t session, struct bytes name, int64_t wall_ms);
 /* "" if it is not known. */
 void ledger_worker_name(struct ledger *l, uint32_t worker, char *out, size_t size);
 void ledger_put_worker(struct ledger *l, uint32_t worker, const char *state,
@@ -175,10 +178,11 @@ struct redo {
 };
 void ledger_add_redo(struct ledger *l, const struct redo *r, int64_t wall_ms);
 /* Open redos of one shard, or of all with UINT64_MAX; at most max. */
-size_t ledger_open_redos(struct ledger *l, uint64_t shard, struct redo *out, size_t max);
+size_t ledger_open_redos(
+	struct ledger *l, uint64_t shard, struct redo *out, size_t max);
 /* Ends an open redo; false if there is none. */
-bool ledger_end_redo(struct ledger *l, const struct wire_key *key, bool done,
-	struct redo *out);
+bool ledger_end_redo(
+	struct ledger *l, const struct wire_key *key, bool done, struct redo *out);
 
 void ledger_add_rate(struct ledger *l, unsigned workers, int64_t wall_ms);
 /* worker and shard: -1 for none. The detail is ours: no text from outside. */

@@ -18,7 +18,8 @@ size_t ledger_corpora(struct ledger *l, struct index_corpus **out)
 {
 	static struct index_corpus *list;
 	static size_t cap, n;
-	struct db_query *q = db_query(l->db, "SELECT * FROM corpus ORDER BY corpus", "");
+	struct db_query *q =
+		db_query(l->db, "SELECT * FROM corpus ORDER BY corpus", "");
 
 	for (size_t i = 0; i < n; i++)
 		free((char *)(uintptr_t)list[i].path);
@@ -48,9 +49,10 @@ void ledger_put_corpus(struct ledger *l, const struct index_corpus *c)
 	put_u64(digest, c->digest.low);
 	put_u64(digest + 8, c->digest.high);
 	ledger_begin(l);
-	db_run(l->db, "INSERT OR REPLACE INTO corpus VALUES (?,?,?,?,?,?,?,?,?)", "ituiuubui",
-		(int64_t)c->corpus, c->path, c->size, c->mtime_ns, c->inode, c->text_size,
-		digest, sizeof(digest), c->n_lines, (int64_t)c->spooled);
+	db_run(l->db, "INSERT OR REPLACE INTO corpus VALUES (?,?,?,?,?,?,?,?,?)",
+		"ituiuubui", (int64_t)c->corpus, c->path, c->size, c->mtime_ns,
+		c->inode, c->text_size, digest, sizeof(digest), c->n_lines,
+		(int64_t)c->spooled);
 }
 
 void ledger_forget_corpora(struct ledger *l)
@@ -76,8 +78,9 @@ void ledger_add_shard(struct ledger *l, const struct index_shard *s)
 		"INSERT INTO shard (shard, state, corpus, first_line, first_prompt,"
 		" byte_offset, byte_length, n_lines, present, numbers, line_hash, prompts)"
 		" VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-		"uiiuuuuiubbi", s->shard, (int64_t)(prompts ? SHARD_PENDING : SHARD_ENDED),
-		(int64_t)s->corpus, s->first_line, s->first_prompt, s->offset, s->length,
+		"uiiuuuuiubbi", s->shard,
+		(int64_t)(prompts ? SHARD_PENDING : SHARD_ENDED), (int64_t)s->corpus,
+		s->first_line, s->first_prompt, s->offset, s->length,
 		(int64_t)s->n_lines, s->present, s->numbers ? numbers : NULL,
 		s->numbers ? 8 * (size_t)s->n_lines : 0, hashes, 4 * (size_t)s->n_lines,
 		prompts);
@@ -137,16 +140,17 @@ static enum err_code take_index_shard(struct db_query *q, struct index_shard *ou
 	return ERR_NONE;
 }
 
-enum err_code ledger_index_shard(struct ledger *l, uint64_t shard, struct index_shard *out)
+enum err_code ledger_index_shard(
+	struct ledger *l, uint64_t shard, struct index_shard *out)
 {
 	return take_index_shard(
-		db_query(l->db, "SELECT " INDEX_COLUMNS " FROM shard WHERE shard = ?", "u",
-			shard),
+		db_query(l->db, "SELECT " INDEX_COLUMNS " FROM shard WHERE shard = ?",
+			"u", shard),
 		out);
 }
 
-enum err_code ledger_shard_at_line(struct ledger *l, uint32_t corpus, uint64_t first_line,
-	struct index_shard *out)
+enum err_code ledger_shard_at_line(
+	struct ledger *l, uint32_t corpus, uint64_t first_line, struct index_shard *out)
 {
 	return take_index_shard(
 		db_query(l->db,
@@ -208,8 +212,9 @@ void ledger_add_reject(struct ledger *l, const struct index_reject *r)
 	db_run(l->db,
 		"INSERT OR IGNORE INTO reject VALUES"
 		" (?,?,?,?,?, nullif(?, -1), nullif(?, 0))",
-		"iuuttiu", (int64_t)r->corpus, r->line, r->number, reject_name(r->reason),
-		reject_hint(r->reason), has_first ? (int64_t)r->first_corpus : (int64_t)-1,
+		"iuuttiu", (int64_t)r->corpus, r->line, r->number,
+		reject_name(r->reason), reject_hint(r->reason),
+		has_first ? (int64_t)r->first_corpus : (int64_t)-1,
 		has_first ? r->first_line : (uint64_t)0);
 	l->totals.rejects += db_changes(l->db);
 	l->totals_changed = true;

@@ -124,8 +124,8 @@ static bool is_full(const struct shard_row *r, uint32_t n)
 	return true;
 }
 
-static void add_difference(struct totals *t, const struct shard_row *was,
-	const struct shard_row *now)
+static void add_difference(
+	struct totals *t, const struct shard_row *was, const struct shard_row *now)
 {
 	t->prompts_done += now->prompts_done - was->prompts_done;
 	t->prompts_failed += now->prompts_failed - was->prompts_failed;
@@ -136,14 +136,15 @@ static void add_difference(struct totals *t, const struct shard_row *was,
 	t->samples_failed += now->samples_failed - was->samples_failed;
 	t->answers_fenced += now->answers_fenced - was->answers_fenced;
 	t->prompt_tokens += now->prompt_tokens - was->prompt_tokens;
-	t->cached_prompt_tokens += now->cached_prompt_tokens - was->cached_prompt_tokens;
+	t->cached_prompt_tokens +=
+		now->cached_prompt_tokens - was->cached_prompt_tokens;
 	t->completion_tokens += now->completion_tokens - was->completion_tokens;
 	t->reasoning_tokens += now->reasoning_tokens - was->reasoning_tokens;
 	t->cost_nusd += now->cost_nusd - was->cost_nusd;
 }
 
-void ledger_save_shard(struct ledger *l, const struct shard_row *was,
-	const struct shard_row *now)
+void ledger_save_shard(
+	struct ledger *l, const struct shard_row *was, const struct shard_row *now)
 {
 	unsigned char committed[2 * SHARD_PROMPTS];
 	bool full = is_full(now, l->totals.n);
@@ -198,8 +199,8 @@ void ledger_remove_lease(struct ledger *l, uint64_t epoch)
 	db_run(l->db, "DELETE FROM lease WHERE epoch = ?", "u", epoch);
 }
 
-void ledger_each_lease(struct ledger *l,
-	void (*each)(void *to, const struct lease *lease), void *to)
+void ledger_each_lease(
+	struct ledger *l, void (*each)(void *to, const struct lease *lease), void *to)
 {
 	struct db_query *q = db_query(l->db, "SELECT * FROM lease ORDER BY epoch", "");
 
@@ -228,8 +229,8 @@ void ledger_put_suspect(struct ledger *l, uint64_t shard, uint8_t line, uint8_t 
 
 void ledger_load_suspects(struct ledger *l, struct lease_shard *s)
 {
-	struct db_query *q =
-		db_query(l->db, "SELECT line, points FROM suspect WHERE shard = ?", "u", s->shard);
+	struct db_query *q = db_query(l->db,
+		"SELECT line, points FROM suspect WHERE shard = ?", "u", s->shard);
 
 	while (db_next(q)) {
 		int line = (int)(db_int(q, 0) & 63);
@@ -239,8 +240,8 @@ void ledger_load_suspects(struct ledger *l, struct lease_shard *s)
 	}
 }
 
-bool ledger_add_failure(struct ledger *l, const struct wire_failed *f, uint32_t worker,
-	int64_t wall_ms)
+bool ledger_add_failure(
+	struct ledger *l, const struct wire_failed *f, uint32_t worker, int64_t wall_ms)
 {
 	ledger_begin(l);
 	db_run(l->db,
@@ -262,7 +263,8 @@ bool ledger_add_failure(struct ledger *l, const struct wire_failed *f, uint32_t 
 void ledger_failed_samples(struct ledger *l, uint64_t prompt, bool *failed, uint32_t n)
 {
 	struct db_query *q = db_query(l->db,
-		"SELECT sample FROM failure WHERE prompt = ? AND retried = 0", "u", prompt);
+		"SELECT sample FROM failure WHERE prompt = ? AND retried = 0", "u",
+		prompt);
 
 	while (db_next(q))
 		if (db_u64(q, 0) < n)
@@ -304,8 +306,8 @@ size_t ledger_open_redos(struct ledger *l, uint64_t shard, struct redo *out, siz
 	return n;
 }
 
-bool ledger_end_redo(struct ledger *l, const struct wire_key *key, bool done,
-	struct redo *out)
+bool ledger_end_redo(
+	struct ledger *l, const struct wire_key *key, bool done, struct redo *out)
 {
 	struct db_query *q = db_query(l->db,
 		"SELECT prompt, sample, revision, shard, line, was_failed FROM redo"

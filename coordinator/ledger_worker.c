@@ -6,8 +6,8 @@
 #include "common/text.h"
 #include "coordinator/ledger.h"
 
-uint32_t ledger_join_worker(struct ledger *l, uint64_t session, struct bytes name,
-	int64_t wall_ms)
+uint32_t ledger_join_worker(
+	struct ledger *l, uint64_t session, struct bytes name, int64_t wall_ms)
 {
 	char shown[256];
 
@@ -18,14 +18,14 @@ uint32_t ledger_join_worker(struct ledger *l, uint64_t session, struct bytes nam
 		" VALUES (?1, ?2, 'joined', ?3, ?3)"
 		" ON CONFLICT (session) DO UPDATE SET state = 'joined', seen_ms = ?3",
 		"uti", session, shown, wall_ms);
-	return (uint32_t)db_int_of(l->db, 0, "SELECT worker FROM worker WHERE session = ?",
-		"u", session);
+	return (uint32_t)db_int_of(
+		l->db, 0, "SELECT worker FROM worker WHERE session = ?", "u", session);
 }
 
 void ledger_worker_name(struct ledger *l, uint32_t worker, char *out, size_t size)
 {
-	struct db_query *q = db_query(
-		l->db, "SELECT name FROM worker WHERE worker = ?", "i", (int64_t)worker);
+	struct db_query *q = db_query(l->db, "SELECT name FROM worker WHERE worker = ?",
+		"i", (int64_t)worker);
 
 	*out = '\0';
 	if (db_next(q)) {
@@ -40,7 +40,8 @@ void ledger_put_worker(struct ledger *l, uint32_t worker, const char *state,
 	ledger_begin(l);
 	db_run(l->db,
 		"UPDATE worker SET state=?, leases=?, prompts_held=?, seen_ms=? WHERE worker=?",
-		"tiiii", state, (int64_t)leases, (int64_t)prompts, wall_ms, (int64_t)worker);
+		"tiiii", state, (int64_t)leases, (int64_t)prompts, wall_ms,
+		(int64_t)worker);
 	if (state[0] != 'j') /* it has ended: nothing is in flight */
 		db_run(l->db,
 			"UPDATE worker_endpoint SET in_flight = 0, share = 0 WHERE worker = ?",
@@ -51,17 +52,19 @@ void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t shar
 	const struct wire_endpoint_beat *e)
 {
 	ledger_begin(l);
-	db_run(l->db, "INSERT OR REPLACE INTO worker_endpoint VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-		"iiiiiuuuuui", (int64_t)worker, (int64_t)e->teacher, (int64_t)e->endpoint,
-		(int64_t)e->in_flight, (int64_t)share, e->asked, e->answered, e->retried,
-		e->latency_ms, e->tokens, e->cost_nusd);
+	db_run(l->db,
+		"INSERT OR REPLACE INTO worker_endpoint VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+		"iiiiiuuuuui", (int64_t)worker, (int64_t)e->teacher,
+		(int64_t)e->endpoint, (int64_t)e->in_flight, (int64_t)share, e->asked,
+		e->answered, e->retried, e->latency_ms, e->tokens, e->cost_nusd);
 }
 
 void ledger_reset_workers(struct ledger *l)
 {
 	ledger_begin(l);
-	db_run(l->db, "UPDATE worker SET state = 'left', leases = 0, prompts_held = 0"
-		      " WHERE state = 'joined'",
+	db_run(l->db,
+		"UPDATE worker SET state = 'left', leases = 0, prompts_held = 0"
+		" WHERE state = 'joined'",
 		"");
 	db_run(l->db, "UPDATE worker_endpoint SET in_flight = 0, share = 0", "");
 }

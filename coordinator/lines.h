@@ -31,7 +31,7 @@ struct line {
 	uint64_t number;    /* 1-based */
 	uint64_t offset;
 	uint64_t length;    /* with its end */
-	bool too_long;	    /* over LIMIT_CORPUS_LINE */
+	bool too_long;      /* over LIMIT_CORPUS_LINE */
 	uint32_t long_hash; /* of all of a line that is too long */
 };
 

@@ -72,7 +72,8 @@ static bool is_blocked(struct coordinator *c, int64_t now_ms)
 			"teacher=%s url=%s reason=%s status=%u meaning=%s",
 			log_quote(c->job.teacher[t].name).text,
 			log_quote(c->job.teacher[t].url[0]).text,
-			reason_name(c->endpoint[first].reason), c->endpoint[first].status,
+			reason_name(c->endpoint[first].reason),
+			c->endpoint[first].status,
 			log_quote(reason_meaning(c->endpoint[first].reason)).text);
 		return true;
 	}
@@ -81,8 +82,8 @@ static bool is_blocked(struct coordinator *c, int64_t now_ms)
 		now_ms - c->first_asked_ms < c->options->unreachable_ms)
 		return false;
 	log_error("coordinator", "no endpoint has ever answered",
-		"url=%s reason=%s meaning=%s",
-		log_quote(c->job.teacher[0].url[0]).text, reason_name(c->endpoint[0].reason),
+		"url=%s reason=%s meaning=%s", log_quote(c->job.teacher[0].url[0]).text,
+		reason_name(c->endpoint[0].reason),
 		log_quote(reason_meaning(c->endpoint[0].reason)).text);
 	return true;
 }
@@ -98,7 +99,8 @@ static void look_for_end(struct coordinator *c, int64_t now_ms)
 		if (live_all_ended(c) && c->store.adopted) {
 			set_state(c, RUN_DONE);
 			begin_phase(c, PHASE_STOP,
-				c->l->totals.samples_failed ? END_WITH_FAILURES : END_DONE,
+				c->l->totals.samples_failed ? END_WITH_FAILURES
+							    : END_DONE,
 				GOODBYE_MS);
 		} else if (budget_is_spent(&c->budget, &use)) {
 			set_state(c, RUN_BUDGET);
@@ -151,8 +153,8 @@ static void write_workers(struct coordinator *c)
 		ledger_put_worker(c->l, w->number, "joined", leases,
 			lease_n_prompts_of(c->leases, w->number), now);
 		for (size_t e = 0; e < c->n_endpoints; e++)
-			ledger_put_worker_endpoint(c->l, w->number, w->share[e],
-				&w->endpoint[e]);
+			ledger_put_worker_endpoint(
+				c->l, w->number, w->share[e], &w->endpoint[e]);
 	}
 	if (any || in_flight != c->l->totals.requests_in_flight)
 		ledger_sum_requests(c->l);
@@ -190,7 +192,8 @@ static void hear(struct coordinator *c, const struct link_message *m, int64_t no
 	struct wire w;
 
 	if (wire_decode(m->frame, &w, &err) != ERR_NONE) {
-		log_warn("coordinator", "a bad message", "why=%s", log_quote(err.msg).text);
+		log_warn("coordinator", "a bad message", "why=%s",
+			log_quote(err.msg).text);
 		return;
 	}
 	if (w.type == WIRE_REGISTER || w.type == WIRE_TOTALS || w.type == WIRE_HAS)
@@ -203,7 +206,8 @@ static void hear(struct coordinator *c, const struct link_message *m, int64_t no
 /* Commit, then tell. Totals alone, which nobody waits for, go with the timer. */
 static void commit_and_tell(struct coordinator *c)
 {
-	if (c->fatal.code == ERR_NONE && (c->commit_due || ledger_in_transaction(c->l))) {
+	if (c->fatal.code == ERR_NONE &&
+		(c->commit_due || ledger_in_transaction(c->l))) {
 		ledger_commit(c->l, clock_wall_ms());
 		c->commit_due = false;
 		if (ledger_failed(c->l))
@@ -269,7 +273,8 @@ static enum err_code open_links(struct coordinator *c, struct err *err)
 enum err_code coordinator_run(const struct coordinator_options *options,
 	enum coordinator_end *end, struct err *err)
 {
-	struct coordinator c = {.options = options, .text_shard = UINT64_MAX, .lock = -1};
+	struct coordinator c = {
+		.options = options, .text_shard = UINT64_MAX, .lock = -1};
 	enum err_code code;
 
 	c.leases = lease_table_new(options->term_ms);

@@ -37,7 +37,8 @@ void out_flush(struct coordinator *c)
 	for (size_t i = 0; i < c->n_out; i++) {
 		/* Who is gone says HELLO or REGISTER again; a grant that was not
 		 * taken runs out, since its worker never confirms it. */
-		if (link_send(c->out[i].link, &c->out[i].peer, &c->out[i].frame) != ERR_NONE)
+		if (link_send(c->out[i].link, &c->out[i].peer, &c->out[i].frame) !=
+			ERR_NONE)
 			log_debug("coordinator", "a message was not taken", "");
 	}
 	c->n_out = 0;

@@ -38,7 +38,7 @@ struct prompt {
 	struct bytes id;
 	struct bytes messages;
 	struct bytes reference; /* data NULL: none */
-	struct bytes extra;	/* data NULL: none */
+	struct bytes extra;     /* data NULL: none */
 
 	/* The rest is the prompt's own. */
 	struct row row;

@@ -26,14 +26,14 @@ struct template_piece {
 
 struct prompt_rules {
 	char *template; /* NULL: the row's own shape */
-	char *system;	/* NULL: none */
-	bool prefill;	/* send a trailing assistant turn */
+	char *system;   /* NULL: none */
+	bool prefill;   /* send a trailing assistant turn */
 
 	struct row_names names;
 	bool in_template[ROW_SLOTS];
 	struct template_piece *piece;
 	size_t n_pieces, cap_pieces;
-	struct buf literals;	   /* string text */
+	struct buf literals;       /* string text */
 	struct buf system_message; /* {"role":"system",...}, or empty */
 };
 

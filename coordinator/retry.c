@@ -10,9 +10,10 @@
 
 static uint32_t next_revision(struct ledger *l, uint64_t prompt, uint32_t sample)
 {
-	return 1 + (uint32_t)db_int_of(l->db, 0,
-			   "SELECT max(revision) FROM redo WHERE prompt = ? AND sample = ?",
-			   "ui", prompt, (int64_t)sample);
+	return 1 +
+	       (uint32_t)db_int_of(l->db, 0,
+		       "SELECT max(revision) FROM redo WHERE prompt = ? AND sample = ?",
+		       "ui", prompt, (int64_t)sample);
 }
 
 static bool is_open(struct ledger *l, uint64_t prompt, uint32_t sample)
@@ -88,7 +89,8 @@ int64_t retry_samples(struct ledger *l, const struct retry_choice *choice)
 
 	for (uint32_t i = 0; choice->use_keys && i < choice->keys.n; i++)
 		n += retry_one(l, choice->keys.at[i].prompt, choice->keys.at[i].sample);
-	while (!choice->use_keys && (n_chunk = failed_chunk(l, choice->reason, chunk)) > 0) {
+	while (!choice->use_keys &&
+		(n_chunk = failed_chunk(l, choice->reason, chunk)) > 0) {
 		int64_t before = n;
 
 		for (size_t i = 0; i < n_chunk; i++)

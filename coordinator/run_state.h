@@ -7,13 +7,13 @@
 
 #include <string.h>
 
-#define RUN_INDEXING "indexing"  /* the corpus is being read */
+#define RUN_INDEXING "indexing" /* the corpus is being read */
 #define RUN_RUNNING "running"
-#define RUN_DRAINING "draining"  /* asked to stop: in-flight requests end */
-#define RUN_STOPPED "stopped"    /* run it again to go on */
-#define RUN_BUDGET "budget"      /* the budget is spent */
-#define RUN_BLOCKED "blocked"    /* no endpoint can be asked: a person must act */
-#define RUN_DONE "done"          /* every prompt has ended */
+#define RUN_DRAINING "draining" /* asked to stop: in-flight requests end */
+#define RUN_STOPPED "stopped"   /* run it again to go on */
+#define RUN_BUDGET "budget"     /* the budget is spent */
+#define RUN_BLOCKED "blocked"   /* no endpoint can be asked: a person must act */
+#define RUN_DONE "done"         /* every prompt has ended */
 
 static inline const char *run_state_of(const char *text)
 {

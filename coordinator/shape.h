@@ -42,7 +42,7 @@ struct shape {
 	int system;
 	int id; /* none: derived */
 	int reference;
-	const struct turns *turns;	/* MESSAGES and SHAREGPT */
+	const struct turns *turns;      /* MESSAGES and SHAREGPT */
 	const struct turn *answer_turn; /* the reference, if it is a turn */
 };
 

@@ -18,8 +18,9 @@ static enum err_code see_shard(void *to, const struct index_shard *s, struct err
 	struct coordinator *c = to;
 
 	ledger_add_shard(c->l, s);
-	return ledger_failed(c->l) ? err_set(err, ERR_IO, "the ledger cannot be written")
-				   : ERR_NONE;
+	return ledger_failed(c->l)
+		       ? err_set(err, ERR_IO, "the ledger cannot be written")
+		       : ERR_NONE;
 }
 
 static enum err_code see_reject(void *to, const struct index_reject *r, struct err *err)
@@ -31,7 +32,8 @@ static enum err_code see_reject(void *to, const struct index_reject *r, struct e
 	return ERR_NONE;
 }
 
-static enum err_code see_corpus(void *to, const struct index_corpus *file, struct err *err)
+static enum err_code see_corpus(
+	void *to, const struct index_corpus *file, struct err *err)
 {
 	struct coordinator *c = to;
 
@@ -51,8 +53,8 @@ static enum err_code known_shard(void *to, uint32_t corpus, uint64_t first_line,
 	return ledger_shard_at_line(c->l, corpus, first_line, out);
 }
 
-static enum err_code locate(void *to, uint64_t number, uint32_t *corpus, uint64_t *line,
-	struct err *err)
+static enum err_code locate(
+	void *to, uint64_t number, uint32_t *corpus, uint64_t *line, struct err *err)
 {
 	struct coordinator *c = to;
 	uint64_t shard;
@@ -67,8 +69,8 @@ static const char *other_name(const char *was, const char *a, const char *b)
 	return strcmp(was, a) == 0 ? b : a;
 }
 
-static enum err_code index_corpus_files(struct coordinator *c, bool reindex,
-	struct err *err)
+static enum err_code index_corpus_files(
+	struct coordinator *c, bool reindex, struct err *err)
 {
 	struct totals *t = &c->l->totals;
 	struct index_corpus *known;
@@ -94,8 +96,8 @@ static enum err_code index_corpus_files(struct coordinator *c, bool reindex,
 		.ids_old = ids_old,
 		.ids_new = ids_new,
 	};
-	struct index_events events = {c, see_shard, see_reject, see_corpus, NULL,
-		known_shard, locate};
+	struct index_events events = {
+		c, see_shard, see_reject, see_corpus, NULL, known_shard, locate};
 	struct index_totals totals;
 	enum err_code code = file_make_dir(spool, 0750, err);
 
@@ -115,7 +117,8 @@ static enum err_code index_corpus_files(struct coordinator *c, bool reindex,
 			snprintf(t->spool, sizeof(t->spool), "%s", spool_name);
 		c->l->totals_changed = true;
 		if (totals.n_rejected)
-			log_warn("coordinator", "lines were rejected, see the view 'rejects'",
+			log_warn("coordinator",
+				"lines were rejected, see the view 'rejects'",
 				"lines=%" PRIu64, totals.n_rejected);
 	}
 	free(dir);
@@ -146,7 +149,8 @@ static enum err_code take_job(struct coordinator *c, bool is_new, struct err *er
 	code = job_compare(&was, &c->job, err);
 	if (code == ERR_REFUSED && c->options->new_settings) {
 		t->settings++;
-		ledger_event(c->l, "new_settings", -1, -1, "generation %u", t->settings);
+		ledger_event(
+			c->l, "new_settings", -1, -1, "generation %u", t->settings);
 		code = ERR_NONE;
 	}
 	if (code == ERR_NONE && c->job.sampling.n > was.sampling.n) {
@@ -175,10 +179,12 @@ static void list_endpoints(struct coordinator *c)
 		for (size_t u = 0; u < teacher->n_urls; u++, e++) {
 			c->endpoint[e].teacher = (uint16_t)t;
 			c->endpoint[e].endpoint = (uint16_t)u;
-			c->endpoint[e].proven = ledger_endpoint_answered(c->l, (uint16_t)t,
-				(uint16_t)u, teacher->url[u], teacher->model);
-			ledger_put_endpoint(c->l, (uint16_t)t, (uint16_t)u, teacher->name,
-				teacher->url[u], teacher->model, teacher->max_in_flight);
+			c->endpoint[e].proven =
+				ledger_endpoint_answered(c->l, (uint16_t)t, (uint16_t)u,
+					teacher->url[u], teacher->model);
+			ledger_put_endpoint(c->l, (uint16_t)t, (uint16_t)u,
+				teacher->name, teacher->url[u], teacher->model,
+				teacher->max_in_flight);
 		}
 	}
 }
@@ -216,7 +222,8 @@ static void forget_other_leases(struct coordinator *c)
 /* The job as it runs, for people and for the commands that read a run. */
 static enum err_code write_job_file(struct coordinator *c, struct err *err)
 {
-	char *path = file_join(c->options->dir, "job.json"), *text = job_write(&c->job, true);
+	char *path = file_join(c->options->dir, "job.json"),
+	     *text = job_write(&c->job, true);
 	enum err_code code = file_write(path, text, strlen(text), 0640, err);
 
 	free(text);
@@ -243,13 +250,14 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	c->job_text = job_write(&c->job, false);
 	c->public_text = job_write_public(&c->job);
 	c->budget = budget_of(c->job.budget_usd, c->job.budget_tokens);
-	code = prompt_rules_init(&c->rules, c->job.template, c->job.system, c->job.prefill,
-		err);
+	code = prompt_rules_init(
+		&c->rules, c->job.template, c->job.system, c->job.prefill, err);
 	if (code != ERR_NONE)
 		return err_prefix(err, "%s: template", c->options->job_path);
 	code = rundir_make(c->options->dir, err);
 	if (code == ERR_NONE)
-		code = rundir_take(c->options->dir, LOCK_COORDINATOR, 5000, &c->lock, err);
+		code = rundir_take(
+			c->options->dir, LOCK_COORDINATOR, 5000, &c->lock, err);
 	if (code == ERR_NONE)
 		code = open_ledger(c, &is_new, err);
 	if (code != ERR_NONE)
@@ -259,8 +267,8 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	if (code == ERR_NONE)
 		code = index_corpus_files(c, c->options->reindex && !is_new, err);
 	if (code == ERR_NONE && c->l->totals.prompts == 0)
-		code = err_set(err, ERR_INVALID,
-			"the corpus has no prompt%s", c->l->totals.rejects
+		code = err_set(err, ERR_INVALID, "the corpus has no prompt%s",
+			c->l->totals.rejects
 				? "; the view 'rejects' of the ledger says why"
 				: "");
 	if (code == ERR_INVALID && is_new && c->l->totals.rejects > 0) {

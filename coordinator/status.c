@@ -92,7 +92,8 @@ json_t *status_json(struct status *s)
 	rows = rows_json(s->db, "SELECT * FROM progress");
 	json_object_set(all, "progress", json_array_get(rows, 0));
 	json_decref(rows);
-	json_object_set_new(all, "endpoints", rows_json(s->db, "SELECT * FROM endpoints"));
+	json_object_set_new(
+		all, "endpoints", rows_json(s->db, "SELECT * FROM endpoints"));
 	json_object_set_new(all, "workers",
 		rows_json(s->db, "SELECT * FROM workers WHERE state = 'joined'"));
 	json_object_set_new(all, "failures", counts_json(s->db, FAILURES));
@@ -144,8 +145,8 @@ void status_bar(struct status *s, char *out, size_t size, unsigned width)
 	text_count(now.tokens_per_s, tokens);
 	n = (size_t)snprintf(tail, sizeof(tail),
 		"] %5.1f%%  %lld/%lld samples  %s/s  %s tok/s  %lld failed  left %s",
-		100 * part, (long long)now.committed, (long long)now.samples, per_s, tokens,
-		(long long)now.samples_failed, left);
+		100 * part, (long long)now.committed, (long long)now.samples, per_s,
+		tokens, (long long)now.samples_failed, left);
 	cells = width > n + 12 ? width - (unsigned)n - 2 : 10;
 	if (cells > 40)
 		cells = 40;
@@ -179,8 +180,8 @@ static void print_endpoints(struct db *db, FILE *to)
 
 		text_escape(db_text(q, 1), strlen(db_text(q, 1)), url, sizeof(url));
 		fprintf(to, "endpoint    %s  %s  %lld/%lld in flight  %lld answered",
-			url, db_text(q, 3), (long long)db_int(q, 5), (long long)db_int(q, 4),
-			(long long)db_int(q, 7));
+			url, db_text(q, 3), (long long)db_int(q, 5),
+			(long long)db_int(q, 4), (long long)db_int(q, 7));
 		if (db_int(q, 8))
 			fprintf(to, "  %lld retried", (long long)db_int(q, 8));
 		if (!db_is_null(q, 9))
@@ -203,22 +204,25 @@ void status_print(struct status *s, FILE *to)
 	}
 	fprintf(to, "state       %s since %s, as of %s\n", db_text(q, 0), db_text(q, 1),
 		db_text(q, 2));
-	fprintf(to, "prompts     %8lld of %lld done, %lld failed\n", (long long)db_int(q, 4),
-		(long long)db_int(q, 3), (long long)db_int(q, 5));
+	fprintf(to, "prompts     %8lld of %lld done, %lld failed\n",
+		(long long)db_int(q, 4), (long long)db_int(q, 3),
+		(long long)db_int(q, 5));
 	fprintf(to,
 		"samples     %8lld of %lld committed, %lld accepted, %lld duplicate, "
 		"%lld truncated, %lld failed\n",
-		(long long)db_int(q, 7), (long long)db_int(q, 6), (long long)db_int(q, 8),
-		(long long)db_int(q, 9), (long long)db_int(q, 10), (long long)db_int(q, 11));
-	fprintf(to, "requests    %8lld in flight, %lld retried\n", (long long)db_int(q, 12),
-		(long long)db_int(q, 13));
-	fprintf(to, "tokens      %8lld prompt (%lld cached), %lld completion, %lld reasoning\n",
-		(long long)db_int(q, 14), (long long)db_int(q, 15), (long long)db_int(q, 16),
-		(long long)db_int(q, 17));
+		(long long)db_int(q, 7), (long long)db_int(q, 6),
+		(long long)db_int(q, 8), (long long)db_int(q, 9),
+		(long long)db_int(q, 10), (long long)db_int(q, 11));
+	fprintf(to, "requests    %8lld in flight, %lld retried\n",
+		(long long)db_int(q, 12), (long long)db_int(q, 13));
+	fprintf(to,
+		"tokens      %8lld prompt (%lld cached), %lld completion, %lld reasoning\n",
+		(long long)db_int(q, 14), (long long)db_int(q, 15),
+		(long long)db_int(q, 16), (long long)db_int(q, 17));
 	fprintf(to, "cost        %8.4f USD\n", db_real(q, 18));
 	text_duration(db_is_null(q, 21) ? -1 : db_int(q, 21), text);
-	fprintf(to, "rate        %8.2f samples/s, %.0f tokens/s, left %s\n", db_real(q, 19),
-		db_real(q, 20), text);
+	fprintf(to, "rate        %8.2f samples/s, %.0f tokens/s, left %s\n",
+		db_real(q, 19), db_real(q, 20), text);
 	db_done(q);
 	fprintf(to, "workers     %8lld\n",
 		(long long)db_int_of(s->db, 0,

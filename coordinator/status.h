@@ -16,7 +16,8 @@
 struct status;
 
 /* ERR_NOT_FOUND: there is no run in `dir`. */
-enum err_code status_open(const char *dir, struct status **out, struct err *err) MUST_CHECK;
+enum err_code status_open(const char *dir, struct status **out, struct err *err)
+	MUST_CHECK;
 void status_close(struct status *s);
 
 /* {"progress": {...}, "endpoints": [...], "workers": [...], "failures": {reason:

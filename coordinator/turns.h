@@ -24,8 +24,8 @@ enum turn_role { TURN_NO_ROLE, TURN_SYSTEM, TURN_USER, TURN_ASSISTANT, TURN_TOOL
 struct turn {
 	enum turn_role role;
 	struct bytes content; /* its value as it stands; data NULL: null or absent */
-	bool has_calls;	      /* tool_calls */
-	bool whole;	      /* role and string content are all there is */
+	bool has_calls;       /* tool_calls */
+	bool whole;           /* role and string content are all there is */
 	bool bad;
 };
 

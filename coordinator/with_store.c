@@ -21,8 +21,7 @@
 
 static void refuse(struct coordinator *c, const struct link_peer *peer, const char *why)
 {
-	struct wire m = {
-		.type = WIRE_REFUSED, .refused = {bytes_of(why, strlen(why))}};
+	struct wire m = {.type = WIRE_REFUSED, .refused = {bytes_of(why, strlen(why))}};
 
 	out_send(c, peer, &m);
 }
@@ -72,7 +71,8 @@ static void adopt(struct coordinator *c, const struct link_peer *peer,
 	if (reg->commit < t->store_commit) {
 		/* The dataset was replaced by an older copy: count it all anew. */
 		log_warn("coordinator", "the dataset is older than the ledger",
-			"dataset=%" PRIu64 " ledger=%" PRIu64, reg->commit, t->store_commit);
+			"dataset=%" PRIu64 " ledger=%" PRIu64, reg->commit,
+			t->store_commit);
 		t->store_commit = 0;
 	}
 	if (reg->highest_epoch >= t->next_epoch)
@@ -80,14 +80,16 @@ static void adopt(struct coordinator *c, const struct link_peer *peer,
 	c->l->totals_changed = true;
 	moved = c->store.address[0] &&
 		(strlen(c->store.address) != reg->address.len ||
-			memcmp(c->store.address, reg->address.data, reg->address.len) != 0);
+			memcmp(c->store.address, reg->address.data, reg->address.len) !=
+				0);
 	if (reg->address.len >= sizeof(c->store.address))
 		return;
 	memcpy(c->store.address, reg->address.data, reg->address.len);
 	c->store.address[reg->address.len] = '\0';
 	if (!c->store.adopted)
-		log_info("coordinator", "the store is there", "address=%s commit=%" PRIu64,
-			log_quote(c->store.address).text, reg->commit);
+		log_info("coordinator", "the store is there",
+			"address=%s commit=%" PRIu64, log_quote(c->store.address).text,
+			reg->commit);
 	c->store.peer = *peer;
 	c->store.known = c->store.adopted = true;
 	m.adopt.run = bytes_of(t->run, RUN_ID_SIZE);
@@ -207,8 +209,8 @@ void fail_prompts(struct coordinator *c, uint64_t shard, uint64_t prompts)
 }
 
 /* A convicted prompt: the samples that the store has not are given up. */
-static void carry_out(struct coordinator *c, uint64_t prompt,
-	const struct wire_key_list *has)
+static void carry_out(
+	struct coordinator *c, uint64_t prompt, const struct wire_key_list *has)
 {
 	uint64_t shard, line;
 	uint32_t corpus;

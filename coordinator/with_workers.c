@@ -41,7 +41,8 @@ static void free_worker(struct worker *w)
 	free(w);
 }
 
-static void say(struct coordinator *c, const struct link_peer *peer, enum wire_type type)
+static void say(
+	struct coordinator *c, const struct link_peer *peer, enum wire_type type)
 {
 	struct wire m = {.type = type};
 
@@ -50,8 +51,7 @@ static void say(struct coordinator *c, const struct link_peer *peer, enum wire_t
 
 static void refuse(struct coordinator *c, const struct link_peer *peer, const char *why)
 {
-	struct wire m = {
-		.type = WIRE_REFUSED, .refused = {bytes_of(why, strlen(why))}};
+	struct wire m = {.type = WIRE_REFUSED, .refused = {bytes_of(why, strlen(why))}};
 
 	out_send(c, peer, &m);
 }
@@ -65,7 +65,8 @@ static struct worker *join(struct coordinator *c, const struct wire_hello *hello
 	w = mem_zalloc(1, sizeof(*w));
 	w->session = hello->session;
 	memcpy(w->name, hello->name.data, hello->name.len);
-	w->number = ledger_join_worker(c->l, hello->session, hello->name, clock_wall_ms());
+	w->number =
+		ledger_join_worker(c->l, hello->session, hello->name, clock_wall_ms());
 	w->endpoint = mem_zalloc(c->n_endpoints, sizeof(*w->endpoint));
 	w->share = mem_zalloc(c->n_endpoints, sizeof(*w->share));
 	for (size_t i = 0; i < c->n_endpoints; i++) {
@@ -172,13 +173,14 @@ void workers_divide(struct coordinator *c)
 
 /* Leases that a worker says it holds: renewed, or lost to it. */
 static void renew(struct coordinator *c, const struct worker *w,
-	const struct wire_lease_list *held, struct wire_lease_list *lost, int64_t now_ms)
+	const struct wire_lease_list *held, struct wire_lease_list *lost,
+	int64_t now_ms)
 {
 	lost->at = mem_zalloc(held->n, sizeof(*lost->at));
 	lost->n = 0;
 	for (uint32_t i = 0; i < held->n; i++)
-		if (!lease_renew(c->leases, held->at[i].shard, held->at[i].epoch, w->number,
-			    now_ms))
+		if (!lease_renew(c->leases, held->at[i].shard, held->at[i].epoch,
+			    w->number, now_ms))
 			lost->at[lost->n++] = held->at[i];
 }
 
@@ -189,7 +191,8 @@ static void hear_hello(struct coordinator *c, const struct link_peer *peer,
 	struct worker *w;
 
 	if (hello->software.len != strlen(RETORT_VERSION) ||
-		memcmp(hello->software.data, RETORT_VERSION, hello->software.len) != 0) {
+		memcmp(hello->software.data, RETORT_VERSION, hello->software.len) !=
+			0) {
 		refuse(c, peer, "the coordinator is of version " RETORT_VERSION);
 		return;
 	}
@@ -210,8 +213,8 @@ static void hear_hello(struct coordinator *c, const struct link_peer *peer,
 
 /* The endpoint's state over all workers: refused if one says so, up if one
  * has an answer, else held, else new. */
-static void judge_endpoint(struct coordinator *c, size_t e,
-	const struct wire_endpoint_beat *b)
+static void judge_endpoint(
+	struct coordinator *c, size_t e, const struct wire_endpoint_beat *b)
 {
 	struct endpoint *to = &c->endpoint[e];
 	uint8_t was = to->state;
@@ -232,8 +235,8 @@ static void judge_endpoint(struct coordinator *c, size_t e,
 	if (b->state == ENDPOINT_REFUSED)
 		to->stopped = true;
 	to->state = to->stopped ? ENDPOINT_REFUSED
-		    : up	? ENDPOINT_UP
-		    : held	? ENDPOINT_HELD
+		    : up        ? ENDPOINT_UP
+		    : held      ? ENDPOINT_HELD
 				: ENDPOINT_NEW;
 	if (to->state == was)
 		return;
@@ -250,8 +253,8 @@ static void judge_endpoint(struct coordinator *c, size_t e,
 		workers_order_all(c);
 }
 
-static void hear_beat(struct coordinator *c, struct worker *w, const struct wire_beat *beat,
-	int64_t now_ms)
+static void hear_beat(struct coordinator *c, struct worker *w,
+	const struct wire_beat *beat, int64_t now_ms)
 {
 	struct wire_lease_list lost;
 
@@ -340,8 +343,8 @@ void workers_feed(struct coordinator *c, int64_t now_ms)
 	}
 }
 
-static void hear_failed(struct coordinator *c, struct worker *w,
-	const struct wire_failed *f)
+static void hear_failed(
+	struct coordinator *c, struct worker *w, const struct wire_failed *f)
 {
 	struct wire m = {.type = WIRE_RECORDED, .recorded = {f->serial}};
 
@@ -379,7 +382,8 @@ static void release_leases(struct coordinator *c, struct worker *w, enum worker_
 			left &= left - 1) {
 			int line = __builtin_ctzll(left);
 
-			ledger_put_suspect(c->l, lease.shard, (uint8_t)line, s->points[line]);
+			ledger_put_suspect(
+				c->l, lease.shard, (uint8_t)line, s->points[line]);
 		}
 		if (convicted)
 			fail_prompts(c, lease.shard, convicted);
@@ -403,7 +407,8 @@ void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end)
 	while (c->worker[i] != w)
 		i++;
 	c->n_workers--;
-	memmove(c->worker + i, c->worker + i + 1, (c->n_workers - i) * sizeof(*c->worker));
+	memmove(c->worker + i, c->worker + i + 1,
+		(c->n_workers - i) * sizeof(*c->worker));
 	free_worker(w);
 	workers_divide(c);
 }
@@ -426,8 +431,8 @@ void workers_expire(struct coordinator *c, int64_t now_ms)
 		ledger_event(c->l, "lease_expired", was.worker, (int64_t)was.shard,
 			"epoch %" PRIu64, was.epoch);
 		log_info("coordinator", "a lease expired",
-			"shard=%" PRIu64 " epoch=%" PRIu64 " worker=%u", was.shard, was.epoch,
-			was.worker);
+			"shard=%" PRIu64 " epoch=%" PRIu64 " worker=%u", was.shard,
+			was.epoch, was.worker);
 		if (convicted)
 			fail_prompts(c, was.shard, convicted);
 	}

@@ -16,7 +16,7 @@ static void become(struct child *c, int to)
 	char *argv[CHILD_ARGS_MAX + 2];
 	size_t n = 0;
 
-	argv[n++] = (char *)(uintptr_t)"retort";
+	argv[n++] = (char *)(uintptr_t) "retort";
 	for (size_t i = 0; c->args[i]; i++)
 		argv[n++] = (char *)(uintptr_t)c->args[i];
 	argv[n] = NULL;
@@ -34,7 +34,8 @@ bool child_start(struct child *c, const char *log_path, int64_t now_ms)
 
 	c->log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (c->log < 0 || pipe2(ends, O_CLOEXEC) < 0) {
-		fprintf(stderr, "retort: cannot start %s: %s\n", c->name, strerror(errno));
+		fprintf(stderr, "retort: cannot start %s: %s\n", c->name,
+			strerror(errno));
 		return false;
 	}
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -76,8 +77,9 @@ static bool field(const char *line, const char *key, char *out, size_t size)
 static void show(struct child *c, const char *line, bool clear_line)
 {
 	char msg[512], why[1024], about[1024] = "";
-	static const char *const keys[] = {" url=", " endpoint=", " teacher=", " reason=",
-		" status=", " message=", " meaning=", " why=", " detail=", NULL};
+	static const char *const keys[] = {
+		" url=", " endpoint=", " teacher=", " reason=", " status=", " message=",
+		" meaning=", " why=", " detail=", NULL};
 	size_t len = 0;
 
 	if (!field(line, " msg=", msg, sizeof(msg)))

@@ -16,12 +16,13 @@
 #define CHILD_ARGS_MAX 32
 
 struct child {
-	char name[32];      /* "coordinator", "store", "worker-1" */
-	char session[64];   /* workers: the name of this incarnation */
-	const char *args[CHILD_ARGS_MAX]; /* after the program's name; NULL at the end */
-	pid_t pid;          /* 0: not running */
-	int pipe;           /* reads its stderr; -1 */
-	int log;            /* writes its log file; -1 */
+	char name[32];    /* "coordinator", "store", "worker-1" */
+	char session[64]; /* workers: the name of this incarnation */
+	const char
+		*args[CHILD_ARGS_MAX]; /* after the program's name; NULL at the end */
+	pid_t pid;                     /* 0: not running */
+	int pipe;                      /* reads its stderr; -1 */
+	int log;                       /* writes its log file; -1 */
 	int incarnation;
 	int64_t started_ms;
 	int64_t restart_at_ms; /* 0: no */
@@ -29,7 +30,7 @@ struct child {
 	char last_error[512];  /* the last line of level error */
 	char line[2048];       /* a line that has not ended yet */
 	size_t line_len;
-	bool muted;            /* errors are not shown */
+	bool muted; /* errors are not shown */
 };
 
 /* Starts it; false if that fails, with a message on stderr. */

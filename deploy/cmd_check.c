@@ -44,7 +44,8 @@ static enum err_code survey_file(const char *path, struct corpus_judge *judge,
 
 		s->lines++;
 		if (!line.too_long)
-			corpus_line_judge(judge, line.bytes.data, line.bytes.len, &verdict);
+			corpus_line_judge(
+				judge, line.bytes.data, line.bytes.len, &verdict);
 		if (verdict.blank)
 			continue;
 		if (verdict.reason != REJECT_NONE) {
@@ -55,19 +56,21 @@ static enum err_code survey_file(const char *path, struct corpus_judge *judge,
 		s->prompts++;
 		s->bytes += line.bytes.len;
 		if (!s->has_first)
-			s->has_first = prompt_build(rules, line.bytes.data, line.bytes.len,
-					       &s->first, err) == ERR_NONE;
+			s->has_first =
+				prompt_build(rules, line.bytes.data, line.bytes.len,
+					&s->first, err) == ERR_NONE;
 	}
 	lines_close(lines);
 	return code;
 }
 
-static enum err_code survey_corpus(const struct job *job, struct survey *s, struct err *err)
+static enum err_code survey_corpus(
+	const struct job *job, struct survey *s, struct err *err)
 {
 	struct prompt_rules rules;
 	struct corpus_judge judge;
-	enum err_code code =
-		prompt_rules_init(&rules, job->template, job->system, job->prefill, err);
+	enum err_code code = prompt_rules_init(
+		&rules, job->template, job->system, job->prefill, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -106,9 +109,11 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
 		if (i > 0 && strcmp(r[i - 1].teacher, r[i].teacher) == 0)
 			continue;
 		plan.prompt_tokens += part * count_or_zero(r[i].usage.prompt_tokens);
-		plan.completion_tokens += part * count_or_zero(r[i].usage.completion_tokens);
+		plan.completion_tokens +=
+			part * count_or_zero(r[i].usage.completion_tokens);
 		plan.usd += part *
-			    (count_or_zero(r[i].usage.prompt_tokens) * t->prompt_usd_per_mtok +
+			    (count_or_zero(r[i].usage.prompt_tokens) *
+					    t->prompt_usd_per_mtok +
 				    count_or_zero(r[i].usage.completion_tokens) *
 					    t->completion_usd_per_mtok) /
 			    1e6;
@@ -121,17 +126,20 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
 
 static json_t *endpoint_json(const struct probe_result *r)
 {
-	return json_pack("{s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:i,"
-			 " s:[i,i], s:b, s:b, s:I, s:I}",
-		"teacher", r->teacher, "url", r->url, "ok", r->reason == REASON_NONE, "reason",
-		reason_name(r->reason), "status", r->status, "detail", r->detail, "server",
-		job_server_name(r->server), "model_listed", r->model_listed, "model", r->model,
-		"latency_ms", (json_int_t)r->latency_ms, "prompt_tokens",
+	return json_pack(
+		"{s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:i,"
+		" s:[i,i], s:b, s:b, s:I, s:I}",
+		"teacher", r->teacher, "url", r->url, "ok", r->reason == REASON_NONE,
+		"reason", reason_name(r->reason), "status", r->status, "detail",
+		r->detail, "server", job_server_name(r->server), "model_listed",
+		r->model_listed, "model", r->model, "latency_ms",
+		(json_int_t)r->latency_ms, "prompt_tokens",
 		(json_int_t)count_or_zero(r->usage.prompt_tokens), "completion_tokens",
 		(json_int_t)count_or_zero(r->usage.completion_tokens), "logprob_rows",
-		(int)r->tokens, "candidates", (int)r->k_least, (int)r->k_most, "token_ids",
-		r->token_ids, "token_bytes", r->token_bytes, "reasoning_bytes",
-		(json_int_t)r->reasoning_len, "content_bytes", (json_int_t)r->content_len);
+		(int)r->tokens, "candidates", (int)r->k_least, (int)r->k_most,
+		"token_ids", r->token_ids, "token_bytes", r->token_bytes,
+		"reasoning_bytes", (json_int_t)r->reasoning_len, "content_bytes",
+		(json_int_t)r->content_len);
 }
 
 static void print_json(const struct survey *s, const struct probe_result *r, size_t n,
@@ -143,14 +151,16 @@ static void print_json(const struct survey *s, const struct probe_result *r, siz
 		json_array_append_new(endpoints, endpoint_json(&r[i]));
 	for (int i = 1; i < REJECT_N; i++)
 		if (s->by_reason[i])
-			json_object_set_new(rejected, reject_name((enum reject_reason)i),
+			json_object_set_new(rejected,
+				reject_name((enum reject_reason)i),
 				json_integer((json_int_t)s->by_reason[i]));
-	all = json_pack("{s:{s:I, s:I, s:o}, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}", "corpus",
-		"lines", (json_int_t)s->lines, "prompts", (json_int_t)s->prompts, "rejected",
-		rejected, "endpoints", endpoints, "plan", "requests", plan->requests,
-		"prompt_tokens", plan->prompt_tokens, "completion_tokens",
-		plan->completion_tokens, "cost_usd", plan->usd, "disk_bytes", plan->disk_bytes,
-		"seconds", plan->seconds);
+	all = json_pack("{s:{s:I, s:I, s:o}, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}",
+		"corpus", "lines", (json_int_t)s->lines, "prompts",
+		(json_int_t)s->prompts, "rejected", rejected, "endpoints", endpoints,
+		"plan", "requests", plan->requests, "prompt_tokens",
+		plan->prompt_tokens, "completion_tokens", plan->completion_tokens,
+		"cost_usd", plan->usd, "disk_bytes", plan->disk_bytes, "seconds",
+		plan->seconds);
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(all);
@@ -174,7 +184,8 @@ static void print_endpoint(const struct probe_result *r, int64_t k_asked)
 	printf("          %u prompt and %u completion tokens; reasoning %u bytes, content %u "
 	       "bytes\n",
 		count_or_zero(r->usage.prompt_tokens),
-		count_or_zero(r->usage.completion_tokens), r->reasoning_len, r->content_len);
+		count_or_zero(r->usage.completion_tokens), r->reasoning_len,
+		r->content_len);
 	if (k_asked > 0 && r->tokens > 0)
 		printf("          logprobs: %u rows of %u to %u candidates, %s, %s\n",
 			r->tokens, r->k_least, r->k_most,
@@ -197,7 +208,8 @@ static void print_plan(const struct survey *s, const struct plan *plan)
 		(unsigned long long)s->rejected);
 	for (int i = 1; i < REJECT_N; i++)
 		if (s->by_reason[i])
-			printf("          %llu %s: %s\n", (unsigned long long)s->by_reason[i],
+			printf("          %llu %s: %s\n",
+				(unsigned long long)s->by_reason[i],
 				reject_name((enum reject_reason)i),
 				reject_hint((enum reject_reason)i));
 	printf("plan      %s requests; if all answers are like this one: %s prompt and %s "
@@ -236,10 +248,12 @@ int cmd_check(int argc, char **argv)
 	n = job_n_endpoints(&job);
 	code = survey_corpus(&job, &survey, &err);
 	if (code == ERR_NONE && !survey.has_first)
-		code = err_set(&err, ERR_INVALID, "the corpus has no prompt that can be sent");
+		code = err_set(
+			&err, ERR_INVALID, "the corpus has no prompt that can be sent");
 	if (code == ERR_NONE) {
 		results = mem_zalloc(n, sizeof(*results));
-		code = probe_endpoints(&job, survey.first.messages, WAIT_S, results, &err);
+		code = probe_endpoints(
+			&job, survey.first.messages, WAIT_S, results, &err);
 	}
 	if (code != ERR_NONE) {
 		fprintf(stderr, "retort check: %s\n", err.msg);

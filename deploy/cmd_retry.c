@@ -27,8 +27,8 @@
 #define ASK_MS 30000
 
 /* The samples that a filter passes, as (prompt, sample). */
-static enum err_code choose(const char *dir, const char *where, struct wire_key_list *keys,
-	struct err *err)
+static enum err_code choose(
+	const char *dir, const char *where, struct wire_key_list *keys, struct err *err)
 {
 	char *path = file_join(dir, "dataset");
 	struct dataset *d = NULL;
@@ -42,7 +42,8 @@ static enum err_code choose(const char *dir, const char *where, struct wire_key_
 	if (code == ERR_NONE)
 		code = filter_compile(where, &filter, &column, err);
 	if (code == ERR_NONE)
-		code = reader_open(d, &(struct reader_query){.where = filter}, &reader, err);
+		code = reader_open(
+			d, &(struct reader_query){.where = filter}, &reader, err);
 	while (code == ERR_NONE && (code = reader_next(reader, &s, err)) == ERR_NONE) {
 		MEM_GROW(keys->at, cap, (size_t)keys->n + 1);
 		keys->at[keys->n++] = (struct wire_key){
@@ -67,22 +68,23 @@ static json_t *request_for(const struct retry_choice *choice, uint32_t from, uin
 	}
 	keys = json_array();
 	for (uint32_t i = from; i < from + n; i++)
-		json_array_append_new(keys,
-			json_pack("[I,I]", (json_int_t)choice->keys.at[i].prompt,
-				(json_int_t)choice->keys.at[i].sample));
+		json_array_append_new(
+			keys, json_pack("[I,I]", (json_int_t)choice->keys.at[i].prompt,
+				      (json_int_t)choice->keys.at[i].sample));
 	json_object_set_new(request, "keys", keys);
 	return request;
 }
 
 /* ERR_NOT_FOUND: no coordinator is at work. */
-static enum err_code ask_coordinator(const char *dir, const struct retry_choice *choice,
-	int64_t *n, struct err *err)
+static enum err_code ask_coordinator(
+	const char *dir, const struct retry_choice *choice, int64_t *n, struct err *err)
 {
 	uint32_t at = 0, total = choice->use_keys ? choice->keys.n : 1;
 	enum err_code code = ERR_NONE;
 
 	while (code == ERR_NONE && at < total) {
-		uint32_t part = total - at < KEYS_A_REQUEST ? total - at : KEYS_A_REQUEST;
+		uint32_t part =
+			total - at < KEYS_A_REQUEST ? total - at : KEYS_A_REQUEST;
 		json_t *request = request_for(choice, at, part), *answer = NULL;
 
 		code = control_ask(dir, request, ASK_MS, &answer, err);
@@ -95,16 +97,17 @@ static enum err_code ask_coordinator(const char *dir, const struct retry_choice 
 	return code;
 }
 
-static enum err_code write_ledger(const char *dir, const struct retry_choice *choice,
-	int64_t *n, struct err *err)
+static enum err_code write_ledger(
+	const char *dir, const struct retry_choice *choice, int64_t *n, struct err *err)
 {
 	char *path = file_join(dir, "ledger.sqlite");
 	struct ledger *l = NULL;
 	bool is_new;
 	int lock;
-	enum err_code code = file_exists(path) ? ERR_NONE
-					       : err_set(err, ERR_NOT_FOUND,
-							 "there is no run in '%s'", dir);
+	enum err_code code =
+		file_exists(path)
+			? ERR_NONE
+			: err_set(err, ERR_NOT_FOUND, "there is no run in '%s'", dir);
 
 	if (code == ERR_NONE)
 		code = rundir_take(dir, LOCK_COORDINATOR, 2000, &lock, err);
@@ -125,10 +128,10 @@ int cmd_retry(int argc, char **argv)
 {
 	const char *where = NULL, *reason = NULL;
 	const struct option options[] = {
-		{"where", 0, OPTION_TEXT, "EXPR", "stored samples that this filter passes",
-			&where, 0, 0},
-		{"reason", 0, OPTION_TEXT, "R", "failed samples of this reason only", &reason, 0,
-			0},
+		{"where", 0, OPTION_TEXT, "EXPR",
+			"stored samples that this filter passes", &where, 0, 0},
+		{"reason", 0, OPTION_TEXT, "R", "failed samples of this reason only",
+			&reason, 0, 0},
 	};
 	struct command_line line = {"retort retry", "RUN",
 		"Makes failed samples, or those that a filter chooses, eligible again as a new\n"
@@ -144,12 +147,14 @@ int cmd_retry(int argc, char **argv)
 		return exit_code;
 	signals_install();
 	if (where && reason) {
-		fprintf(stderr, "retort retry: --where is for stored samples, --reason for "
-				"failed ones; give one of them\n");
+		fprintf(stderr,
+			"retort retry: --where is for stored samples, --reason for "
+			"failed ones; give one of them\n");
 		return EXIT_USAGE;
 	}
 	if (reason && reason_by_name(reason) == REASON_N) {
-		fprintf(stderr, "retort retry: %s is not a reason; see the view 'failures'\n",
+		fprintf(stderr,
+			"retort retry: %s is not a reason; see the view 'failures'\n",
 			log_quote(reason).text);
 		return EXIT_USAGE;
 	}

@@ -21,16 +21,20 @@ static int64_t default_workers(void)
 
 int cmd_run(int argc, char **argv)
 {
-	struct supervise_options run = {.workers = default_workers(), .unreachable_s = 30};
+	struct supervise_options run = {
+		.workers = default_workers(), .unreachable_s = 30};
 	const struct option options[] = {
 		{"dir", 0, OPTION_TEXT, "RUN",
-			"the run's folder (default: <job name>.run beside the job)", &run.dir, 0, 0},
-		{"workers", 0, OPTION_INTEGER, "N", "worker processes", &run.workers, 1, 256},
+			"the run's folder (default: <job name>.run beside the job)",
+			&run.dir, 0, 0},
+		{"workers", 0, OPTION_INTEGER, "N", "worker processes", &run.workers, 1,
+			256},
 		{"new-settings", 0, OPTION_FLAG, NULL,
 			"ask what is left with a job that gives answers a new meaning",
 			&run.new_settings, 0, 0},
 		{"reindex", 0, OPTION_FLAG, NULL,
-			"read a changed corpus anew, matching prompts by id", &run.reindex, 0, 0},
+			"read a changed corpus anew, matching prompts by id",
+			&run.reindex, 0, 0},
 		{"unreachable-s", 0, OPTION_INTEGER, "S",
 			"give up if no endpoint has answered for so long at the start; 0: never",
 			&run.unreachable_s, 0, 1e6},

@@ -20,7 +20,8 @@ static enum err_code at_key(const char *path, const char *key, struct err *err)
 	return ERR_INVALID;
 }
 
-static enum err_code check_files(const char *path, const struct job *job, struct err *err)
+static enum err_code check_files(
+	const char *path, const struct job *job, struct err *err)
 {
 	for (size_t i = 0; i < job->n_corpus; i++) {
 		char key[64];
@@ -35,7 +36,8 @@ static enum err_code check_files(const char *path, const struct job *job, struct
 	return ERR_NONE;
 }
 
-static enum err_code check_keys(const char *path, const struct job *job, struct err *err)
+static enum err_code check_keys(
+	const char *path, const struct job *job, struct err *err)
 {
 	for (size_t i = 0; i < job->n_teachers; i++) {
 		const struct job_teacher *t = &job->teacher[i];
@@ -43,14 +45,15 @@ static enum err_code check_keys(const char *path, const struct job *job, struct 
 
 		if (t->api_key_env && !getenv(t->api_key_env)) {
 			snprintf(key, sizeof(key), "teachers[%zu].api_key_env", i);
-			err_set(err, ERR_INVALID, "the environment variable %s is not set",
+			err_set(err, ERR_INVALID,
+				"the environment variable %s is not set",
 				t->api_key_env);
 			return at_key(path, key, err);
 		}
 		if (t->api_key_file && access(t->api_key_file, R_OK) != 0) {
 			snprintf(key, sizeof(key), "teachers[%zu].api_key_file", i);
-			err_set(err, ERR_INVALID, "cannot read '%s': %s", t->api_key_file,
-				strerror(errno));
+			err_set(err, ERR_INVALID, "cannot read '%s': %s",
+				t->api_key_file, strerror(errno));
 			return at_key(path, key, err);
 		}
 	}
@@ -70,7 +73,8 @@ enum err_code job_check_read(const char *path, struct job *job, struct err *err)
 	if (code != ERR_NONE)
 		code = at_key(path, "accept", err);
 	if (code == ERR_NONE) {
-		code = prompt_rules_init(&rules, job->template, job->system, job->prefill, err);
+		code = prompt_rules_init(
+			&rules, job->template, job->system, job->prefill, err);
 		if (code == ERR_NONE)
 			prompt_rules_release(&rules);
 		else

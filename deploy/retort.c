@@ -19,7 +19,8 @@
 
 static const struct command commands[] = {
 	{"run", cmd_run, "a whole job on this machine"},
-	{"check", cmd_check, "is the job sound, what do the endpoints give, what will it take"},
+	{"check", cmd_check,
+		"is the job sound, what do the endpoints give, what will it take"},
 	{"coordinator", cmd_coordinator, "a run's coordinator, for a cluster"},
 	{"store", cmd_store, "a run's store, for a cluster"},
 	{"worker", cmd_worker, "one worker, for a cluster"},
@@ -37,7 +38,8 @@ static void print_usage(FILE *to)
 	fprintf(to, "usage: retort COMMAND [options]\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "\n'retort COMMAND --help' tells the rest; 'man retort' tells all.\n");
+	fprintf(to,
+		"\n'retort COMMAND --help' tells the rest; 'man retort' tells all.\n");
 }
 
 int main(int argc, char **argv)

@@ -47,7 +47,7 @@ struct supervisor {
 	bool terminal, bar_shown;
 	int64_t bar_at_ms, leave_by_ms;
 	int exit_code;
-	bool ending; /* the coordinator has ended: the others follow */
+	bool ending;                  /* the coordinator has ended: the others follow */
 	char alive[WORKERS_MAX * 40]; /* names of the workers that run */
 };
 
@@ -69,8 +69,8 @@ static void list_alive(struct supervisor *s)
 	s->alive[0] = '\0';
 	for (int64_t i = 0; i < s->options->workers; i++)
 		if (s->worker[i].pid > 0 && len < sizeof(s->alive) - 64)
-			len += (size_t)snprintf(s->alive + len, sizeof(s->alive) - len, "%s%s",
-				len ? "," : "", s->worker[i].session);
+			len += (size_t)snprintf(s->alive + len, sizeof(s->alive) - len,
+				"%s%s", len ? "," : "", s->worker[i].session);
 }
 
 static bool start(struct supervisor *s, struct child *c)
@@ -200,14 +200,16 @@ static void give_up(struct supervisor *s, const struct child *c)
 		c->name, c->quick_deaths);
 	if (c->last_error[0])
 		fprintf(stderr, "retort: it last said: %s\n", c->last_error);
-	fprintf(stderr, "retort: all it said is in %s/log/%s.log\n", s->options->dir, c->name);
+	fprintf(stderr, "retort: all it said is in %s/log/%s.log\n", s->options->dir,
+		c->name);
 	s->ending = true;
 	s->exit_code = EXIT_FAILED;
 	s->leave_by_ms = clock_mono_ms() + GOODBYE_MS;
 	child_signal(&s->coordinator, SIGTERM);
 }
 
-static void plan_restart(struct supervisor *s, struct child *c, bool killed, int64_t now_ms)
+static void plan_restart(
+	struct supervisor *s, struct child *c, bool killed, int64_t now_ms)
 {
 	int64_t wait = RESTART_FIRST_MS;
 
@@ -250,7 +252,8 @@ static void take_end(struct supervisor *s, struct child *c, int status)
 		log_warn("run", "a process died", "name=%s signal=%d", c->name,
 			WTERMSIG(status));
 	if (is_worker && c->session[0])
-		report_gone(s, c, !killed && !(WIFEXITED(status) && WEXITSTATUS(status) <= 1));
+		report_gone(s, c,
+			!killed && !(WIFEXITED(status) && WEXITSTATUS(status) <= 1));
 	plan_restart(s, c, killed, now_ms);
 }
 
@@ -286,8 +289,9 @@ static void heed_signals(struct supervisor *s)
 	seen = signals_stops();
 	end_bar(s);
 	if (seen == 1) {
-		fprintf(stderr, "retort: finishing the requests in flight; once more to leave "
-				"at once\n");
+		fprintf(stderr,
+			"retort: finishing the requests in flight; once more to leave "
+			"at once\n");
 		child_signal(&s->coordinator, SIGTERM);
 		return;
 	}
@@ -370,7 +374,8 @@ static bool prepare(struct supervisor *s)
 
 	/* A run that was just killed takes a moment to let go. */
 	if (code == ERR_NONE)
-		code = rundir_take(s->options->dir, LOCK_SUPERVISOR, 1000, &s->lock_fd, &err);
+		code = rundir_take(
+			s->options->dir, LOCK_SUPERVISOR, 1000, &s->lock_fd, &err);
 	if (code != ERR_NONE) {
 		fprintf(stderr, "retort run: %s\n", err.msg);
 		return false;
@@ -386,8 +391,8 @@ static bool prepare(struct supervisor *s)
 	}
 	snprintf(s->coordinator_address, sizeof(s->coordinator_address),
 		"ipc:///proc/self/fd/%d/coordinator", s->sock_fd);
-	snprintf(s->store_address, sizeof(s->store_address), "ipc:///proc/self/fd/%d/store",
-		s->sock_fd);
+	snprintf(s->store_address, sizeof(s->store_address),
+		"ipc:///proc/self/fd/%d/store", s->sock_fd);
 	snprintf(s->pid_text, sizeof(s->pid_text), "%ld", (long)getpid());
 	snprintf(s->unreachable, sizeof(s->unreachable), "%lld",
 		(long long)s->options->unreachable_s);

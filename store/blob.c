@@ -91,8 +91,8 @@ static void copy_sealed(unsigned char *to, const unsigned char seal[SEAL_SIZE],
 }
 
 enum err_code blob_append(struct env_txn *txn, enum env_db db,
-	struct blob_filler *filler, const void *key, size_t key_len, struct bytes payload,
-	struct err *err)
+	struct blob_filler *filler, const void *key, size_t key_len,
+	struct bytes payload, struct err *err)
 {
 	unsigned char part_key[BLOB_KEY_MAX + 1], seal[SEAL_SIZE];
 	size_t total = SEAL_SIZE + payload.len, at = 0;
@@ -132,15 +132,16 @@ static enum err_code join(struct env_txn *txn, enum env_db db,
 
 		buf_add(joined, piece.data, piece.len);
 		if (joined->over || joined->len > total || part > PARTS_MAX)
-			return err_set(err, ERR_CORRUPT, "database '%s': too many parts",
-				env_db_name(db));
+			return err_set(err, ERR_CORRUPT,
+				"database '%s': too many parts", env_db_name(db));
 		if (joined->len == total)
 			return ERR_NONE;
 		part_key[key_len] = (unsigned char)part;
 		code = env_get(txn, db, part_key, key_len + 1, &piece, err);
 		if (code == ERR_NOT_FOUND)
-			return err_set(err, ERR_CORRUPT, "database '%s': part %d is missing",
-				env_db_name(db), part);
+			return err_set(err, ERR_CORRUPT,
+				"database '%s': part %d is missing", env_db_name(db),
+				part);
 		if (code != ERR_NONE)
 			return code;
 	}
@@ -160,8 +161,8 @@ enum err_code blob_get(struct env_txn *txn, enum env_db db, const void *key,
 	if (code != ERR_NONE)
 		return code;
 	if (value.len < SEAL_SIZE)
-		return err_set(err, ERR_CORRUPT, "database '%s': a value without a seal",
-			env_db_name(db));
+		return err_set(err, ERR_CORRUPT,
+			"database '%s': a value without a seal", env_db_name(db));
 	if (get_u32(value.data) + (size_t)SEAL_SIZE != value.len) {
 		code = join(txn, db, part_key, key_len, value,
 			get_u32(value.data) + (size_t)SEAL_SIZE, joined, err);

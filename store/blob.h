@@ -25,16 +25,16 @@ struct blob_filler {
 
 /* Appends a blob; its key must be behind all others of the database. */
 enum err_code blob_append(struct env_txn *txn, enum env_db db,
-	struct blob_filler *filler, const void *key, size_t key_len, struct bytes payload,
-	struct err *err) MUST_CHECK;
+	struct blob_filler *filler, const void *key, size_t key_len,
+	struct bytes payload, struct err *err) MUST_CHECK;
 
 /*
  * Reads a blob and checks its seal. The payload is lent: from the map if the
  * blob is in one part, else from `joined`, which is overwritten.
  */
 enum err_code blob_get(struct env_txn *txn, enum env_db db, const void *key,
-	size_t key_len, struct buf *joined, struct bytes *payload,
-	struct err *err) MUST_CHECK;
+	size_t key_len, struct buf *joined, struct bytes *payload, struct err *err)
+	MUST_CHECK;
 
 enum err_code blob_delete(struct env_txn *txn, enum env_db db, const void *key,
 	size_t key_len, struct err *err) MUST_CHECK;

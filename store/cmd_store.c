@@ -18,17 +18,17 @@ int cmd_store(int argc, char **argv)
 	const char *dir = NULL, *listen = NULL, *connect = NULL, *advertise = NULL;
 	int64_t parent = 0;
 	const struct option options[] = {
-		{"dir", 0, OPTION_TEXT, "RUN", "the run's folder; the dataset is RUN/dataset",
-			&dir, 0, 0},
-		{"listen", 0, OPTION_TEXT, "ADDR", "where workers connect, tcp://HOST:PORT",
-			&listen, 0, 0},
+		{"dir", 0, OPTION_TEXT, "RUN",
+			"the run's folder; the dataset is RUN/dataset", &dir, 0, 0},
+		{"listen", 0, OPTION_TEXT, "ADDR",
+			"where workers connect, tcp://HOST:PORT", &listen, 0, 0},
 		{"connect", 0, OPTION_TEXT, "COORDINATOR", "the coordinator's address",
 			&connect, 0, 0},
 		{"advertise", 0, OPTION_TEXT, "ADDR",
-			"the address that workers are told (default: what is bound)", &advertise,
-			0, 0},
-		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends", &parent, 0,
-			0},
+			"the address that workers are told (default: what is bound)",
+			&advertise, 0, 0},
+		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends",
+			&parent, 0, 0},
 	};
 	struct command_line line = {"retort store",
 		"--dir RUN --listen ADDR --connect COORDINATOR",
@@ -43,7 +43,8 @@ int cmd_store(int argc, char **argv)
 	if (!options_read(&line, argc, argv, &exit_code))
 		return exit_code;
 	if (!dir || !listen || !connect) {
-		fprintf(stderr, "retort store: --dir, --listen and --connect are needed\n");
+		fprintf(stderr,
+			"retort store: --dir, --listen and --connect are needed\n");
 		return EXIT_USAGE;
 	}
 	signals_install();
@@ -55,7 +56,8 @@ int cmd_store(int argc, char **argv)
 	if (code == ERR_NONE)
 		code = rundir_take(dir, LOCK_STORE, 5000, &lock, &err);
 	if (code == ERR_NONE && !link_is_local(listen))
-		log_warn("store", "what workers send is not encrypted; keep it in a trusted network",
+		log_warn("store",
+			"what workers send is not encrypted; keep it in a trusted network",
 			"listen=%s", log_quote(listen).text);
 	if (code == ERR_NONE)
 		code = server_run(&server, &err);

@@ -15,17 +15,17 @@
 /* Free room in the map before a transaction begins; a commit takes less. */
 #define MAP_ROOM (8 * (uint64_t)COMMIT_BYTES + LIMIT_RECORD)
 
-static enum err_code get_meta(struct dataset *d, const char *key, struct bytes *value,
-	struct err *err)
+static enum err_code get_meta(
+	struct dataset *d, const char *key, struct bytes *value, struct err *err)
 {
 	return seal_get(d->txn, DB_META, key, strlen(key), value, err);
 }
 
-static enum err_code put_meta(struct dataset *d, const char *key, struct bytes value,
-	struct err *err)
+static enum err_code put_meta(
+	struct dataset *d, const char *key, struct bytes value, struct err *err)
 {
-	return seal_put(d->txn, DB_META, key, strlen(key), value.data, value.len, ENV_PUT,
-		err);
+	return seal_put(
+		d->txn, DB_META, key, strlen(key), value.data, value.len, ENV_PUT, err);
 }
 
 static enum err_code read_state(struct dataset *d, struct err *err)
@@ -39,7 +39,8 @@ static enum err_code read_state(struct dataset *d, struct err *err)
 	if (code != ERR_NONE)
 		return code;
 	if (v.len != STATE_SIZE)
-		return err_set(err, ERR_CORRUPT, "the dataset's state has a wrong length");
+		return err_set(
+			err, ERR_CORRUPT, "the dataset's state has a wrong length");
 	d->state = (struct dataset_state){
 		.last_sequence = get_u64(v.data),
 		.last_prompt = get_u64(v.data + 8),
@@ -97,7 +98,8 @@ static enum err_code load_dictionaries(struct dataset *d, struct err *err)
 		if (code == ERR_NOT_FOUND)
 			return ERR_NONE;
 		if (code == ERR_NONE)
-			code = packer_add_dictionary(d->packer, number, dictionary, err);
+			code = packer_add_dictionary(
+				d->packer, number, dictionary, err);
 		if (code != ERR_NONE)
 			return code;
 	}
@@ -124,8 +126,8 @@ static enum err_code look_at_it(struct dataset *d, struct err *err)
 	return code;
 }
 
-enum err_code dataset_open(const char *dir, enum env_mode mode, struct dataset **out,
-	struct err *err)
+enum err_code dataset_open(
+	const char *dir, enum env_mode mode, struct dataset **out, struct err *err)
 {
 	struct dataset *d = mem_zalloc(1, sizeof(*d));
 	enum err_code code;
@@ -230,8 +232,8 @@ void dataset_end_view(struct dataset *d)
 	d->txn = NULL;
 }
 
-enum err_code dataset_run(struct dataset *d, unsigned char run[RUN_ID_SIZE],
-	struct err *err)
+enum err_code dataset_run(
+	struct dataset *d, unsigned char run[RUN_ID_SIZE], struct err *err)
 {
 	struct bytes v;
 	enum err_code code = get_meta(d, "run", &v, err);
@@ -243,8 +245,8 @@ enum err_code dataset_run(struct dataset *d, unsigned char run[RUN_ID_SIZE],
 	return code;
 }
 
-enum err_code dataset_set_run(struct dataset *d, const unsigned char run[RUN_ID_SIZE],
-	struct err *err)
+enum err_code dataset_set_run(
+	struct dataset *d, const unsigned char run[RUN_ID_SIZE], struct err *err)
 {
 	return put_meta(d, "run", bytes_of(run, RUN_ID_SIZE), err);
 }
@@ -264,8 +266,8 @@ static void numbered(char out[32], const char *what, uint32_t number)
 	snprintf(out, 32, "%s/%08x", what, number);
 }
 
-enum err_code dataset_settings(struct dataset *d, uint32_t generation,
-	struct bytes *json, struct err *err)
+enum err_code dataset_settings(
+	struct dataset *d, uint32_t generation, struct bytes *json, struct err *err)
 {
 	char key[32];
 
@@ -273,8 +275,8 @@ enum err_code dataset_settings(struct dataset *d, uint32_t generation,
 	return get_meta(d, key, json, err);
 }
 
-enum err_code dataset_set_settings(struct dataset *d, uint32_t generation,
-	struct bytes json, struct err *err)
+enum err_code dataset_set_settings(
+	struct dataset *d, uint32_t generation, struct bytes json, struct err *err)
 {
 	char key[32];
 
@@ -282,8 +284,8 @@ enum err_code dataset_set_settings(struct dataset *d, uint32_t generation,
 	return put_meta(d, key, json, err);
 }
 
-enum err_code dataset_dictionary(struct dataset *d, uint32_t number,
-	struct bytes *dictionary, struct err *err)
+enum err_code dataset_dictionary(
+	struct dataset *d, uint32_t number, struct bytes *dictionary, struct err *err)
 {
 	char key[32];
 
@@ -291,8 +293,8 @@ enum err_code dataset_dictionary(struct dataset *d, uint32_t number,
 	return get_meta(d, key, dictionary, err);
 }
 
-enum err_code dataset_add_dictionary(struct dataset *d, struct bytes dictionary,
-	struct err *err)
+enum err_code dataset_add_dictionary(
+	struct dataset *d, struct bytes dictionary, struct err *err)
 {
 	uint32_t number = packer_dictionary(d->packer) + 1;
 	char key[32];

@@ -34,9 +34,9 @@
 /* The value of `state` in `meta`. */
 struct dataset_state {
 	uint64_t last_sequence;
-	uint64_t last_prompt;     /* prompt sequence */
+	uint64_t last_prompt; /* prompt sequence */
 	uint64_t last_raw, first_raw, raw_bytes;
-	uint64_t commit;          /* number of the last commit */
+	uint64_t commit; /* number of the last commit */
 	uint64_t highest_epoch;
 };
 
@@ -68,21 +68,21 @@ enum err_code dataset_renew_view(struct dataset *d, struct err *err) MUST_CHECK;
 void dataset_end_view(struct dataset *d);
 
 /* meta; texts are lent until the next write. ERR_NOT_FOUND if not there. */
-enum err_code dataset_run(struct dataset *d, unsigned char run[RUN_ID_SIZE],
-	struct err *err) MUST_CHECK;
+enum err_code dataset_run(
+	struct dataset *d, unsigned char run[RUN_ID_SIZE], struct err *err) MUST_CHECK;
 enum err_code dataset_set_run(struct dataset *d, const unsigned char run[RUN_ID_SIZE],
 	struct err *err) MUST_CHECK;
-enum err_code dataset_accept(struct dataset *d, struct bytes *text,
-	struct err *err) MUST_CHECK;
-enum err_code dataset_set_accept(struct dataset *d, struct bytes text,
-	struct err *err) MUST_CHECK;
+enum err_code dataset_accept(struct dataset *d, struct bytes *text, struct err *err)
+	MUST_CHECK;
+enum err_code dataset_set_accept(struct dataset *d, struct bytes text, struct err *err)
+	MUST_CHECK;
 enum err_code dataset_settings(struct dataset *d, uint32_t generation,
 	struct bytes *json, struct err *err) MUST_CHECK;
 enum err_code dataset_set_settings(struct dataset *d, uint32_t generation,
 	struct bytes json, struct err *err) MUST_CHECK;
 /* Stores a dictionary under the next number and packs with it from now on. */
-enum err_code dataset_add_dictionary(struct dataset *d, struct bytes dictionary,
-	struct err *err) MUST_CHECK;
+enum err_code dataset_add_dictionary(
+	struct dataset *d, struct bytes dictionary, struct err *err) MUST_CHECK;
 enum err_code dataset_dictionary(struct dataset *d, uint32_t number,
 	struct bytes *dictionary, struct err *err) MUST_CHECK;
 
@@ -148,7 +148,7 @@ enum err_code dataset_add_token(struct dataset *d, uint32_t vocabulary, uint32_t
 	uint16_t ordinal, struct bytes token, struct err *err) MUST_CHECK;
 
 /* Keeps an unreadable answer; the oldest go when the cap is reached. */
-enum err_code dataset_add_raw(struct dataset *d, struct bytes packed,
-	struct err *err) MUST_CHECK;
+enum err_code dataset_add_raw(struct dataset *d, struct bytes packed, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -12,8 +12,8 @@
 #define KEY_VALUE_SIZE 17
 #define PROMPT_VALUE_SIZE 8
 
-enum err_code key_entry_decode(struct bytes key, struct bytes value,
-	struct key_entry *entry, struct err *err)
+enum err_code key_entry_decode(
+	struct bytes key, struct bytes value, struct key_entry *entry, struct err *err)
 {
 	struct bytes v;
 
@@ -57,8 +57,8 @@ enum err_code dataset_put_key(struct dataset *d, const struct key_entry *entry,
 		must_be_new ? ENV_PUT_NEW : ENV_PUT, err);
 }
 
-enum err_code dataset_prompt_entries(struct dataset *d, uint64_t prompt,
-	struct key_list *list, struct err *err)
+enum err_code dataset_prompt_entries(
+	struct dataset *d, uint64_t prompt, struct key_list *list, struct err *err)
 {
 	unsigned char first[SAMPLE_KEY_SIZE];
 	struct env_cursor *c;
@@ -99,8 +99,8 @@ static enum err_code append_blob(struct dataset *d, enum env_db db, uint64_t seq
 	return blob_append(d->txn, db, &d->filler[db], key, sizeof(key), payload, err);
 }
 
-static enum err_code append_prompt(struct dataset *d, uint64_t prompt, uint32_t settings,
-	enum prompt_kind kind, struct bytes packed, struct err *err)
+static enum err_code append_prompt(struct dataset *d, uint64_t prompt,
+	uint32_t settings, enum prompt_kind kind, struct bytes packed, struct err *err)
 {
 	unsigned char key[PROMPT_KEY_SIZE], value[PROMPT_VALUE_SIZE];
 	enum err_code code;
@@ -118,15 +118,15 @@ static enum err_code append_prompt(struct dataset *d, uint64_t prompt, uint32_t 
 	return code;
 }
 
-static enum err_code add_vocabulary(struct dataset *d, struct bytes entries,
-	struct err *err)
+static enum err_code add_vocabulary(
+	struct dataset *d, struct bytes entries, struct err *err)
 {
 	struct vocab_entry entry;
 	bool bad = false;
 
 	while (vocab_entry_take(&entries, &entry, &bad)) {
-		enum err_code code = dataset_add_token(d, entry.vocabulary, entry.id, 0,
-			entry.token, err);
+		enum err_code code = dataset_add_token(
+			d, entry.vocabulary, entry.id, 0, entry.token, err);
 
 		if (code != ERR_NONE && code != ERR_EXISTS)
 			return code;
@@ -134,8 +134,8 @@ static enum err_code add_vocabulary(struct dataset *d, struct bytes entries,
 	return ERR_NONE;
 }
 
-enum err_code dataset_append(struct dataset *d, const struct offer *o,
-	uint64_t *sequence, struct err *err)
+enum err_code dataset_append(
+	struct dataset *d, const struct offer *o, uint64_t *sequence, struct err *err)
 {
 	unsigned char key[LOGITS_KEY_SIZE], head[RECORD_SIZE];
 	uint64_t prompt = o->head.key.prompt, seq = d->state.last_sequence + 1;
@@ -155,7 +155,8 @@ enum err_code dataset_append(struct dataset *d, const struct offer *o,
 			sizeof(key), o->logits[c], err);
 	}
 	if (code == ERR_NONE && o->prompt.data)
-		code = append_prompt(d, prompt, o->head.settings, PROMPT_BODY, o->prompt, err);
+		code = append_prompt(
+			d, prompt, o->head.settings, PROMPT_BODY, o->prompt, err);
 	if (code == ERR_NONE && o->prompt_ids.data)
 		code = append_prompt(d, prompt, o->head.settings, PROMPT_TOKEN_IDS,
 			o->prompt_ids, err);
@@ -166,8 +167,8 @@ enum err_code dataset_append(struct dataset *d, const struct offer *o,
 	return code;
 }
 
-enum err_code dataset_record(struct dataset *d, uint64_t sequence, struct record *r,
-	struct err *err)
+enum err_code dataset_record(
+	struct dataset *d, uint64_t sequence, struct record *r, struct err *err)
 {
 	unsigned char key[SEQUENCE_KEY_SIZE];
 	struct bytes v;
@@ -199,7 +200,8 @@ static enum err_code unpack_into(struct dataset *d, struct bytes packed,
 	buf_clear(room);
 	buf_add(room, raw->data, raw->len);
 	if (room->over)
-		return err_set(err, ERR_CORRUPT, "an unpacked value of %zu bytes", raw->len);
+		return err_set(
+			err, ERR_CORRUPT, "an unpacked value of %zu bytes", raw->len);
 	*raw = buf_bytes(room);
 	return ERR_NONE;
 }
@@ -236,7 +238,8 @@ static enum err_code find_prompt(struct dataset *d, uint64_t prompt, uint32_t se
 	prompt_key_write(key, prompt, settings, kind);
 	code = seal_get(d->txn, DB_PROMPT_KEY, key, sizeof(key), &v, err);
 	if (code == ERR_NONE && v.len != PROMPT_VALUE_SIZE)
-		return err_set(err, ERR_CORRUPT, "database 'prompt_key': a wrong length");
+		return err_set(
+			err, ERR_CORRUPT, "database 'prompt_key': a wrong length");
 	if (code == ERR_NONE)
 		*sequence = get_u64(v.data);
 	return code;
@@ -261,7 +264,8 @@ enum err_code dataset_prompt(struct dataset *d, uint64_t prompt, uint32_t settin
 	struct buf *room, struct sections *parts, struct err *err)
 {
 	struct bytes raw;
-	enum err_code code = read_prompt(d, prompt, settings, PROMPT_BODY, room, &raw, err);
+	enum err_code code =
+		read_prompt(d, prompt, settings, PROMPT_BODY, room, &raw, err);
 
 	return code == ERR_NONE ? sections_decode(raw, parts, err) : code;
 }
@@ -276,7 +280,8 @@ bool dataset_has_prompt(struct dataset *d, uint64_t prompt, uint32_t settings)
 {
 	uint64_t sequence;
 
-	return find_prompt(d, prompt, settings, PROMPT_BODY, &sequence, NULL) == ERR_NONE;
+	return find_prompt(d, prompt, settings, PROMPT_BODY, &sequence, NULL) ==
+	       ERR_NONE;
 }
 
 enum err_code dataset_add_raw(struct dataset *d, struct bytes packed, struct err *err)
@@ -289,7 +294,8 @@ enum err_code dataset_add_raw(struct dataset *d, struct bytes packed, struct err
 		struct bytes old;
 
 		sequence_key_write(key, d->state.first_raw);
-		code = blob_get(d->txn, DB_RAW, key, sizeof(key), &d->joined, &old, err);
+		code = blob_get(
+			d->txn, DB_RAW, key, sizeof(key), &d->joined, &old, err);
 		if (code == ERR_NONE) {
 			d->state.raw_bytes -= old.len;
 			code = blob_delete(d->txn, DB_RAW, key, sizeof(key), err);

@@ -56,25 +56,28 @@ static void mark_group(const struct key_entry *entries, const struct member *gro
 	}
 }
 
-void dedup_mark(const struct key_entry *entries, size_t n, bool exact,
-	struct dedup_mark *marks)
+void dedup_mark(
+	const struct key_entry *entries, size_t n, bool exact, struct dedup_mark *marks)
 {
-	struct member few[64], *members = n <= 64 ? few : mem_zalloc(n, sizeof(*members));
+	struct member few[64],
+		*members = n <= 64 ? few : mem_zalloc(n, sizeof(*members));
 	size_t n_members = 0, begin = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		marks[i] = (struct dedup_mark){.live = is_live(entries, n, i),
-			.duplicate_of = i};
+		marks[i] = (struct dedup_mark){
+			.live = is_live(entries, n, i), .duplicate_of = i};
 		if (!marks[i].live)
 			continue;
 		marks[i].selected = entries[i].bits & KEY_PASSES;
 		if (exact && entries[i].fingerprint != 0)
-			members[n_members++] = (struct member){entries[i].fingerprint, i};
+			members[n_members++] =
+				(struct member){entries[i].fingerprint, i};
 	}
 	if (n_members > 1)
 		qsort(members, n_members, sizeof(*members), by_fingerprint);
 	for (size_t i = 1; i <= n_members; i++) {
-		if (i < n_members && members[i].fingerprint == members[begin].fingerprint)
+		if (i < n_members &&
+			members[i].fingerprint == members[begin].fingerprint)
 			continue;
 		if (i - begin > 1)
 			mark_group(entries, members + begin, i - begin, marks);
@@ -86,7 +89,8 @@ void dedup_mark(const struct key_entry *entries, size_t n, bool exact,
 
 struct dedup_counts dedup_count(const struct key_entry *entries, size_t n, bool exact)
 {
-	struct dedup_mark few[64], *marks = n <= 64 ? few : mem_zalloc(n, sizeof(*marks));
+	struct dedup_mark few[64],
+		*marks = n <= 64 ? few : mem_zalloc(n, sizeof(*marks));
 	struct dedup_counts counts = {0};
 
 	dedup_mark(entries, n, exact, marks);

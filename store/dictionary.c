@@ -51,8 +51,8 @@ void trainer_free(struct trainer *t)
 static void *train(void *arg)
 {
 	struct trainer *t = arg;
-	size_t len = ZDICT_trainFromBuffer(t->dictionary, DICTIONARY_BYTES, t->texts.data,
-		t->sizes, t->n);
+	size_t len = ZDICT_trainFromBuffer(
+		t->dictionary, DICTIONARY_BYTES, t->texts.data, t->sizes, t->n);
 
 	t->len = ZDICT_isError(len) ? 0 : len;
 	atomic_store(&t->done, true);
@@ -86,7 +86,8 @@ bool trainer_take(struct trainer *t, struct bytes *dictionary)
 	t->taken = true;
 	buf_release(&t->texts);
 	if (t->len == 0) {
-		log_info("store", "no dictionary could be trained from these texts", "");
+		log_info(
+			"store", "no dictionary could be trained from these texts", "");
 		return false;
 	}
 	*dictionary = bytes_of(t->dictionary, t->len);

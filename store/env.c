@@ -100,7 +100,8 @@ static enum err_code open_databases(struct env *env, struct err *err)
 	for (int i = 0; i < DB_N && rc == MDB_SUCCESS; i++) {
 		if (env->mode == ENV_SNAPSHOT && (i == DB_SHARD || i == DB_RAW))
 			continue;
-		rc = mdb_dbi_open(txn, db_names[i], write ? MDB_CREATE : 0, &env->dbi[i]);
+		rc = mdb_dbi_open(
+			txn, db_names[i], write ? MDB_CREATE : 0, &env->dbi[i]);
 		env->has_dbi[i] = rc == MDB_SUCCESS;
 		/* Snapshots lack some; a reader takes them as empty. */
 		if (rc == MDB_NOTFOUND && !write)
@@ -171,18 +172,19 @@ static enum err_code open_env(struct env *env, const char *dir, struct err *err)
 	case ENV_READ:
 		return open_to_read(env, dir, err);
 	case ENV_SNAPSHOT:
-		return lmdb_error(err, open_mdb(env, dir, MDB_NOLOCK | MDB_NOSYNC, 0666),
+		return lmdb_error(err,
+			open_mdb(env, dir, MDB_NOLOCK | MDB_NOSYNC, 0666),
 			"cannot make a snapshot");
 	default:
 		if (file_check_local(dir, err) != ERR_NONE)
 			return err->code;
-		return lmdb_error(err, open_mdb(env, dir, 0, 0640),
-			"cannot open the dataset");
+		return lmdb_error(
+			err, open_mdb(env, dir, 0, 0640), "cannot open the dataset");
 	}
 }
 
-enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
-	struct err *err)
+enum err_code env_open(
+	const char *dir, enum env_mode mode, struct env **out, struct err *err)
 {
 	struct err ours;
 	struct env *env;
@@ -225,8 +227,8 @@ void env_close(struct env *env)
 	free(env);
 }
 
-static enum err_code begin(struct env *env, bool read_only, struct env_txn **out,
-	struct err *err)
+static enum err_code begin(
+	struct env *env, bool read_only, struct env_txn **out, struct err *err)
 {
 	struct env_txn *txn;
 	MDB_txn *mdb;
@@ -237,7 +239,8 @@ static enum err_code begin(struct env *env, bool read_only, struct env_txn **out
 		/* The writer grew the map: take its size and try once more. */
 		rc = mdb_env_set_mapsize(env->mdb, 0);
 		if (rc == MDB_SUCCESS)
-			rc = mdb_txn_begin(env->mdb, NULL, read_only ? MDB_RDONLY : 0, &mdb);
+			rc = mdb_txn_begin(
+				env->mdb, NULL, read_only ? MDB_RDONLY : 0, &mdb);
 	}
 	if (rc != MDB_SUCCESS)
 		return lmdb_error(err, rc, "cannot begin a transaction");
@@ -339,8 +342,8 @@ enum err_code env_reserve(struct env_txn *txn, enum env_db db, const void *key,
 	struct err *err)
 {
 	MDB_val k = val_of(key, key_len), v = {len, NULL};
-	int rc = mdb_put(txn->mdb, txn->env->dbi[db], &k, &v,
-		lmdb_flags(flags) | MDB_RESERVE);
+	int rc = mdb_put(
+		txn->mdb, txn->env->dbi[db], &k, &v, lmdb_flags(flags) | MDB_RESERVE);
 
 	*room = rc == MDB_SUCCESS ? v.mv_data : NULL;
 	return lmdb_error(err, rc, "cannot write");
@@ -351,12 +354,12 @@ enum err_code env_delete(struct env_txn *txn, enum env_db db, const void *key,
 {
 	MDB_val k = val_of(key, key_len);
 
-	return lmdb_error(err, mdb_del(txn->mdb, txn->env->dbi[db], &k, NULL),
-		"cannot delete");
+	return lmdb_error(
+		err, mdb_del(txn->mdb, txn->env->dbi[db], &k, NULL), "cannot delete");
 }
 
-enum err_code env_cursor_open(struct env_txn *txn, enum env_db db,
-	struct env_cursor **out, struct err *err)
+enum err_code env_cursor_open(
+	struct env_txn *txn, enum env_db db, struct env_cursor **out, struct err *err)
 {
 	struct env_cursor *c = mem_zalloc(1, sizeof(*c));
 	int rc = MDB_SUCCESS;
@@ -400,20 +403,20 @@ enum err_code env_seek(struct env_cursor *c, const void *key, size_t key_len,
 	return cursor_get(c, val_of(key, key_len), MDB_SET_RANGE, found, value, err);
 }
 
-enum err_code env_first(struct env_cursor *c, struct bytes *found, struct bytes *value,
-	struct err *err)
+enum err_code env_first(
+	struct env_cursor *c, struct bytes *found, struct bytes *value, struct err *err)
 {
 	return cursor_get(c, val_of(NULL, 0), MDB_FIRST, found, value, err);
 }
 
-enum err_code env_last(struct env_cursor *c, struct bytes *found, struct bytes *value,
-	struct err *err)
+enum err_code env_last(
+	struct env_cursor *c, struct bytes *found, struct bytes *value, struct err *err)
 {
 	return cursor_get(c, val_of(NULL, 0), MDB_LAST, found, value, err);
 }
 
-enum err_code env_next(struct env_cursor *c, struct bytes *found, struct bytes *value,
-	struct err *err)
+enum err_code env_next(
+	struct env_cursor *c, struct bytes *found, struct bytes *value, struct err *err)
 {
 	return cursor_get(c, val_of(NULL, 0), MDB_NEXT, found, value, err);
 }

@@ -59,11 +59,11 @@ enum err_code env_open(const char *dir, enum env_mode mode, struct env **out,
 	struct err *err) MUST_CHECK;
 void env_close(struct env *env);
 
-enum err_code env_begin_write(struct env *env, struct env_txn **out,
-	struct err *err) MUST_CHECK;
+enum err_code env_begin_write(struct env *env, struct env_txn **out, struct err *err)
+	MUST_CHECK;
 /* A consistent view. Long ones make the file grow: renew every so often. */
-enum err_code env_begin_read(struct env *env, struct env_txn **out,
-	struct err *err) MUST_CHECK;
+enum err_code env_begin_read(struct env *env, struct env_txn **out, struct err *err)
+	MUST_CHECK;
 /* The view as of now; its cursors must be closed before. */
 enum err_code env_renew(struct env_txn *txn, struct err *err) MUST_CHECK;
 /* Synced to disk when it returns ERR_NONE. Frees txn in every case. */

@@ -34,7 +34,7 @@ struct export
 	struct dataset *d;
 	struct manifest manifest;
 	struct outfile out; /* of formats that write one file */
-	void *state;	    /* the format's own */
+	void *state;        /* the format's own */
 };
 
 struct export_format {

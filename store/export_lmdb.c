@@ -33,7 +33,7 @@ struct copy {
 	struct buf joined;
 	uint64_t commit;    /* the original's, when the copy began */
 	size_t uncommitted; /* bytes */
-	bool begun;	    /* a transaction of the copy is open */
+	bool begun;         /* a transaction of the copy is open */
 	bool finished;
 };
 

@@ -45,8 +45,8 @@ enum field_type {
 	FIELD_BOOL,
 	FIELD_FLAGS,
 	FIELD_PRESENCE, /* only whether it is null */
-	FIELD_ANY,	/* text, number or boolean: the value decides */
-	FIELD_COLUMN	/* a column of the logits; not for filters */
+	FIELD_ANY,      /* text, number or boolean: the value decides */
+	FIELD_COLUMN    /* a column of the logits; not for filters */
 };
 
 enum field_needs {
@@ -60,12 +60,12 @@ enum field_needs {
 struct field {
 	const char *name;
 	enum field_type type;
-	unsigned needs;		    /* enum field_needs */
-	bool with_logits;	    /* exported only with --logits */
+	unsigned needs;             /* enum field_needs */
+	bool with_logits;           /* exported only with --logits */
 	const char *const *choices; /* all texts that it can have, or NULL */
 	void (*get)(const struct field *f, struct sample *s, bool as_duplicate,
 		struct buf *room, struct value *v); /* NULL for columns */
-	int arg;				    /* for get */
+	int arg;                                    /* for get */
 };
 
 extern const struct field fields[];

@@ -44,8 +44,8 @@ struct filter_lexer {
 	enum filter_token token;
 	const char *from; /* where it begins */
 	size_t len;
-	enum filter_op op;		    /* COMPARE */
-	struct value value;		    /* TEXT, NUMBER */
+	enum filter_op op;                  /* COMPARE */
+	struct value value;                 /* TEXT, NUMBER */
 	struct bytes path[FILTER_PATH_MAX]; /* NAME: its parts */
 	size_t n_path;
 };

@@ -50,7 +50,7 @@ struct filter_operand {
 
 struct filter_node {
 	enum filter_op op;
-	bool negated;	      /* of a test whose operands are there */
+	bool negated;         /* of a test whose operands are there */
 	uint32_t first, next; /* child and sibling nodes, or FILTER_NO_NODE */
 	uint32_t left, right; /* operands; right is the first of n_right */
 	uint32_t n_right;

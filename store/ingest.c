@@ -97,8 +97,8 @@ enum err_code ingest_warm_up(struct ingest *g, struct err *err)
 
 /* A shard that is new to the store, of prompts that are not: after the corpus
  * was indexed again. Counts what is there. */
-static enum err_code count_prompt(struct ingest *g, uint64_t shard, uint8_t line,
-	struct err *err)
+static enum err_code count_prompt(
+	struct ingest *g, uint64_t shard, uint8_t line, struct err *err)
 {
 	struct dedup_counts counts = dedup_count(g->entries.at, g->entries.n, g->exact);
 	struct shard_state *s, *old;
@@ -191,8 +191,8 @@ enum err_code ingest_open(struct ingest *g, const struct wire_open *open,
 }
 
 /* Whether the offer is what its message says, and fit to be stored. */
-static bool is_sound(struct ingest *g, const struct wire_put_item *item,
-	const struct offer *o)
+static bool is_sound(
+	struct ingest *g, const struct wire_put_item *item, const struct offer *o)
 {
 	const struct record *r = &o->head;
 	struct bytes entries = o->vocabulary;
@@ -213,8 +213,7 @@ static bool is_sound(struct ingest *g, const struct wire_put_item *item,
 		;
 	if (bad)
 		return false;
-	return o->prompt.data ||
-	       dataset_has_prompt(g->d, r->key.prompt, r->settings);
+	return o->prompt.data || dataset_has_prompt(g->d, r->key.prompt, r->settings);
 }
 
 /* A resend has the same head; a flag may have been added here. */
@@ -260,8 +259,8 @@ static size_t insert_entry(struct key_list *list, const struct key_entry *entry)
 
 /* The truncated samples among the live ones change when entry `at` comes: it
  * counts itself, and the one that it supersedes no longer does. */
-static enum err_code follow_truncated(struct ingest *g, struct shard_state *s, size_t at,
-	const struct record *r, struct err *err)
+static enum err_code follow_truncated(struct ingest *g, struct shard_state *s,
+	size_t at, const struct record *r, struct err *err)
 {
 	const struct key_entry *e = g->entries.at;
 	bool is_live = at + 1 == g->entries.n || e[at + 1].key.sample != r->key.sample;
@@ -280,8 +279,8 @@ static enum err_code follow_truncated(struct ingest *g, struct shard_state *s, s
 	return code;
 }
 
-static enum err_code give_to_trainer(struct ingest *g, struct bytes packed,
-	struct err *err)
+static enum err_code give_to_trainer(
+	struct ingest *g, struct bytes packed, struct err *err)
 {
 	struct bytes raw;
 	enum err_code code;
@@ -296,10 +295,12 @@ static enum err_code give_to_trainer(struct ingest *g, struct bytes packed,
 
 /* Appends the offer and makes the shard's totals follow. */
 static enum err_code store_offer(struct ingest *g, const struct wire_put_item *item,
-	struct offer *o, struct shard_state *s, enum put_answer *answer, struct err *err)
+	struct offer *o, struct shard_state *s, enum put_answer *answer,
+	struct err *err)
 {
 	struct dedup_counts before, after;
-	struct key_entry entry = {.key = o->head.key, .fingerprint = o->head.fingerprint};
+	struct key_entry entry = {
+		.key = o->head.key, .fingerprint = o->head.fingerprint};
 	enum err_code code;
 	size_t at;
 
@@ -332,8 +333,8 @@ static enum err_code store_offer(struct ingest *g, const struct wire_put_item *i
 	return code == ERR_NONE ? give_to_trainer(g, o->text, err) : code;
 }
 
-static const struct key_entry *find_entry(const struct key_list *list,
-	const struct sample_key *key)
+static const struct key_entry *find_entry(
+	const struct key_list *list, const struct sample_key *key)
 {
 	for (size_t i = 0; i < list->n; i++)
 		if (compare_keys(&list->at[i].key, key) == 0)

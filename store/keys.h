@@ -21,8 +21,8 @@ struct sample_key {
 };
 
 #define SAMPLE_KEY_SIZE 18
-static inline void sample_key_write(unsigned char out[SAMPLE_KEY_SIZE],
-	const struct sample_key *k)
+static inline void sample_key_write(
+	unsigned char out[SAMPLE_KEY_SIZE], const struct sample_key *k)
 {
 	put_u64_be(out, k->prompt);
 	put_u32_be(out + 8, k->sample);
@@ -37,15 +37,16 @@ static inline struct sample_key sample_key_read(const unsigned char in[SAMPLE_KE
 }
 
 #define SEQUENCE_KEY_SIZE 8
-static inline void sequence_key_write(unsigned char out[SEQUENCE_KEY_SIZE], uint64_t seq)
+static inline void sequence_key_write(
+	unsigned char out[SEQUENCE_KEY_SIZE], uint64_t seq)
 {
 	put_u64_be(out, seq);
 }
 
 /* Without the part number, which blob.h adds. */
 #define LOGITS_KEY_SIZE 9
-static inline void logits_key_write(unsigned char out[LOGITS_KEY_SIZE], uint64_t seq,
-	uint8_t capture)
+static inline void logits_key_write(
+	unsigned char out[LOGITS_KEY_SIZE], uint64_t seq, uint8_t capture)
 {
 	put_u64_be(out, seq);
 	out[8] = capture;
@@ -63,15 +64,16 @@ static inline void prompt_key_write(unsigned char out[PROMPT_KEY_SIZE], uint64_t
 }
 
 #define VOCAB_KEY_SIZE 8
-static inline void vocab_key_write(unsigned char out[VOCAB_KEY_SIZE], uint32_t vocabulary,
-	uint32_t id)
+static inline void vocab_key_write(
+	unsigned char out[VOCAB_KEY_SIZE], uint32_t vocabulary, uint32_t id)
 {
 	put_u32_be(out, vocabulary);
 	put_u32_be(out + 4, id);
 }
 
 /* One vocabulary per settings generation, teacher and kind of id. */
-static inline uint32_t vocabulary_number(uint32_t settings, uint16_t teacher, bool interned)
+static inline uint32_t vocabulary_number(
+	uint32_t settings, uint16_t teacher, bool interned)
 {
 	return settings << 16 | (uint32_t)(teacher & 0x7fff) << 1 | (uint32_t)interned;
 }

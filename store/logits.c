@@ -133,8 +133,8 @@ static void allocate(struct logits *l)
 	l->listed = l->n_bytes + n;
 }
 
-static enum err_code read_body(struct logits *l, const unsigned char *from,
-	struct err *err)
+static enum err_code read_body(
+	struct logits *l, const unsigned char *from, struct err *err)
 {
 	uint64_t listed = 0;
 

@@ -141,8 +141,7 @@ static json_t *teachers_json(const struct manifest *m)
 		json_t *one = json_object();
 		size_t g;
 
-		json_array_foreach(settings, g, generation)
-		{
+		json_array_foreach(settings, g, generation) {
 			if (json_integer_value(json_object_get(generation,
 				    "generation")) == (json_int_t)t->settings)
 				teacher = json_array_get(

@@ -45,7 +45,7 @@ struct manifest {
 	size_t n_files;
 
 	uint64_t last_prompt; /* of the sample counted last */
-	json_t *origin;	      /* run, settings, ...: from the dataset */
+	json_t *origin;       /* run, settings, ...: from the dataset */
 };
 
 /* Takes down run, accept filter and settings from a dataset's view. */

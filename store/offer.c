@@ -81,7 +81,8 @@ enum err_code offer_decode(struct bytes in, struct offer *o, struct err *err)
 		}
 		place = place_of(o, kind);
 		if (!place)
-			return err_set(err, ERR_INVALID, "offer: unknown part %d", kind);
+			return err_set(
+				err, ERR_INVALID, "offer: unknown part %d", kind);
 		*place = part;
 		if (kind >= PART_LOGITS)
 			captures |= (uint16_t)(1 << (kind - PART_LOGITS));
@@ -95,8 +96,8 @@ enum err_code offer_decode(struct bytes in, struct offer *o, struct err *err)
 	return ERR_NONE;
 }
 
-void vocab_entry_add(struct buf *out, uint32_t vocabulary, uint32_t id,
-	struct bytes token)
+void vocab_entry_add(
+	struct buf *out, uint32_t vocabulary, uint32_t id, struct bytes token)
 {
 	buf_add_u32(out, vocabulary);
 	buf_add_u32(out, id);

@@ -25,7 +25,7 @@
 
 struct offer {
 	struct record head;
-	struct bytes text;       /* packed sections */
+	struct bytes text;                       /* packed sections */
 	struct bytes logits[OFFER_CAPTURES_MAX]; /* by capture; data NULL: none */
 	struct bytes prompt;     /* packed sections; data NULL: the store has it */
 	struct bytes prompt_ids; /* packed u32s; data NULL: none */
@@ -33,11 +33,12 @@ struct offer {
 };
 
 void offer_encode(const struct offer *o, struct buf *out);
-enum err_code offer_decode(struct bytes in, struct offer *o, struct err *err) MUST_CHECK;
+enum err_code offer_decode(struct bytes in, struct offer *o, struct err *err)
+	MUST_CHECK;
 
 /* A token id and its bytes: u32 vocabulary, u32 id, u16 length, bytes. */
-void vocab_entry_add(struct buf *out, uint32_t vocabulary, uint32_t id,
-	struct bytes token);
+void vocab_entry_add(
+	struct buf *out, uint32_t vocabulary, uint32_t id, struct bytes token);
 struct vocab_entry {
 	uint32_t vocabulary, id;
 	struct bytes token;

@@ -44,18 +44,20 @@ void packer_free(struct packer *p)
 	free(p);
 }
 
-enum err_code packer_add_dictionary(struct packer *p, uint32_t number,
-	struct bytes dictionary, struct err *err)
+enum err_code packer_add_dictionary(
+	struct packer *p, uint32_t number, struct bytes dictionary, struct err *err)
 {
 	if (number < 1 || number > DICTIONARIES_MAX)
-		return err_set(err, ERR_INVALID, "dictionary %u: no such number", number);
+		return err_set(
+			err, ERR_INVALID, "dictionary %u: no such number", number);
 	if (p->dictionaries[number - 1])
 		return ERR_NONE;
 	if (dictionary.len == 0 || dictionary.len > PACK_DICTIONARY_MAX)
 		return err_set(err, ERR_INVALID, "dictionary %u: bad length", number);
 	p->dictionaries[number - 1] = ZSTD_createDDict(dictionary.data, dictionary.len);
 	if (!p->dictionaries[number - 1])
-		return err_set(err, ERR_CORRUPT, "dictionary %u: not a dictionary", number);
+		return err_set(
+			err, ERR_CORRUPT, "dictionary %u: not a dictionary", number);
 	if (number > p->highest) {
 		ZSTD_freeCDict(p->newest);
 		p->newest = ZSTD_createCDict(dictionary.data, dictionary.len, LEVEL);
@@ -87,8 +89,8 @@ void pack(struct packer *p, struct bytes raw, struct buf *out)
 		return;
 	n = p->newest ? ZSTD_compress_usingCDict(p->compress, room + PACK_HEAD, bound,
 				raw.data, raw.len, p->newest)
-		      : ZSTD_compressCCtx(p->compress, room + PACK_HEAD, bound, raw.data,
-				raw.len, LEVEL);
+		      : ZSTD_compressCCtx(p->compress, room + PACK_HEAD, bound,
+				raw.data, raw.len, LEVEL);
 	if (ZSTD_isError(n) || n >= raw.len) {
 		room[0] = CODEC_PLAIN;
 		put_u32(room + 1, 0);
@@ -116,25 +118,29 @@ enum err_code unpack(struct packer *p, struct bytes packed, struct buf *out,
 	number = get_u32(packed.data + 1);
 	raw_len = get_u32(packed.data + 5);
 	if (raw_len > PACK_RAW_MAX)
-		return err_set(err, ERR_CORRUPT, "a packed value claims %u bytes", raw_len);
+		return err_set(
+			err, ERR_CORRUPT, "a packed value claims %u bytes", raw_len);
 	if (packed.data[0] == CODEC_PLAIN) {
 		if (raw_len != packed.len - PACK_HEAD)
-			return err_set(err, ERR_CORRUPT, "a plain value has the wrong length");
+			return err_set(
+				err, ERR_CORRUPT, "a plain value has the wrong length");
 		*raw = bytes_of(body, raw_len);
 		return ERR_NONE;
 	}
 	if (packed.data[0] != CODEC_ZSTD)
-		return err_set(err, ERR_CORRUPT, "codec %u is not known", packed.data[0]);
+		return err_set(
+			err, ERR_CORRUPT, "codec %u is not known", packed.data[0]);
 	if (number && !packer_has_dictionary(p, number))
 		return err_set(err, ERR_CORRUPT, "dictionary %u is missing", number);
 	buf_clear(out);
 	room = buf_reserve(out, raw_len);
 	if (!room)
-		return err_set(err, ERR_CORRUPT, "a packed value claims %u bytes", raw_len);
+		return err_set(
+			err, ERR_CORRUPT, "a packed value claims %u bytes", raw_len);
 	n = number ? ZSTD_decompress_usingDDict(p->expand, room, raw_len, body,
 			     packed.len - PACK_HEAD, p->dictionaries[number - 1])
-		   : ZSTD_decompressDCtx(p->expand, room, raw_len, body,
-			     packed.len - PACK_HEAD);
+		   : ZSTD_decompressDCtx(
+			     p->expand, room, raw_len, body, packed.len - PACK_HEAD);
 	if (ZSTD_isError(n) || n != raw_len)
 		return err_set(err, ERR_CORRUPT, "a packed value does not unpack: %s",
 			ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong length");

@@ -20,11 +20,11 @@ struct reader {
 	size_t accept_len;
 
 	uint64_t next_prompt; /* where to go on */
-	bool ended;	      /* behind the last possible one */
+	bool ended;           /* behind the last possible one */
 
 	/* The prompt at hand. */
 	struct key_list entries;  /* up to query.until; bits as stored */
-	struct key_list judged;	  /* the same with the bits of query.where */
+	struct key_list judged;   /* the same with the bits of query.where */
 	struct dedup_mark *marks; /* under query.where */
 	struct dedup_mark *accept_marks;
 	size_t cap_marks, cap_accept_marks;

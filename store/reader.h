@@ -27,8 +27,8 @@ struct reader;
 
 struct reader_query {
 	struct filter *where; /* NULL: all live samples; lent */
-	uint64_t since;	      /* only samples with a higher sequence */
-	uint64_t until;	      /* 0: the last sequence at reader_open */
+	uint64_t since;       /* only samples with a higher sequence */
+	uint64_t until;       /* 0: the last sequence at reader_open */
 };
 
 /* ERR_AGAIN if the accept filter is being applied anew. */

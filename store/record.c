@@ -62,7 +62,7 @@ const char *score_slot_name(enum score score)
 
 const char *logprobs_mode_name(enum logprobs_mode mode)
 {
-	return mode == LOGPROBS_RAW	    ? "raw"
+	return mode == LOGPROBS_RAW         ? "raw"
 	       : mode == LOGPROBS_PROCESSED ? "processed"
 					    : "unknown";
 }
@@ -156,8 +156,8 @@ enum err_code record_decode(struct bytes in, struct record *r, struct err *err)
 	if (in.len != RECORD_SIZE)
 		return err_set(err, ERR_CORRUPT, "a record head of %zu bytes", in.len);
 	if (p[AT_VERSION] != VERSION)
-		return err_set(err, ERR_CORRUPT, "a record head of version %u",
-			p[AT_VERSION]);
+		return err_set(
+			err, ERR_CORRUPT, "a record head of version %u", p[AT_VERSION]);
 	if (p[AT_FINISH] >= FINISH_N || p[AT_EOS_ROW] > EOS_ROW_UNKNOWN ||
 		p[AT_MODE] > LOGPROBS_PROCESSED)
 		return err_set(err, ERR_CORRUPT, "a record head with an unknown value");

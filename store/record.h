@@ -102,8 +102,8 @@ struct record {
 #define RECORD_SIZE 200
 void record_encode(const struct record *r, unsigned char out[RECORD_SIZE]);
 /* ERR_CORRUPT for a wrong size, version or enum. */
-enum err_code record_decode(struct bytes in, struct record *r,
-	struct err *err) MUST_CHECK;
+enum err_code record_decode(struct bytes in, struct record *r, struct err *err)
+	MUST_CHECK;
 
 /* The fingerprint of FORMAT.md: hash of the normalised texts; 0 if both are
  * empty. */

@@ -44,7 +44,7 @@ extern "C" {
 
 enum retort_code {
 	RETORT_OK = 0,
-	RETORT_END = 1,	      /* behind the last sample */
+	RETORT_END = 1,       /* behind the last sample */
 	RETORT_NOT_FOUND = 2, /* the thing named is not there */
 	RETORT_INVALID = 3,   /* an argument is wrong, say, an expression */
 	RETORT_AGAIN = 4,     /* the run's accept filter is changing: open again */
@@ -60,7 +60,7 @@ struct retort_bytes {
 	size_t len;
 };
 
-struct retort;	      /* an open dataset */
+struct retort;        /* an open dataset */
 struct retort_iter;   /* a walk over it */
 struct retort_sample; /* one sample */
 
@@ -164,9 +164,9 @@ struct retort_head {
 	uint64_t sequence;
 	uint64_t prompt_no;
 	uint32_t sample, revision;
-	uint32_t settings;	    /* generation */
+	uint32_t settings;          /* generation */
 	uint16_t teacher, endpoint; /* indices into the settings' teachers, its url */
-	int64_t created_at_ms;	    /* since 1970 */
+	int64_t created_at_ms;      /* since 1970 */
 	uint32_t latency_ms;
 	uint32_t attempts;
 	uint64_t seed; /* RETORT_NO_SEED: none was sent */
@@ -174,13 +174,13 @@ struct retort_head {
 	uint32_t completion_tokens, reasoning_tokens;
 	int64_t cost_nano_usd;
 	const char *finish_reason;   /* as in the jsonl export; static */
-	uint32_t flags;		     /* enum retort_flag */
-	int is_duplicate;	     /* of another sample of its prompt: */
-	uint32_t duplicate_of;	     /* this one */
-	int accepted;		     /* by the job's accept filter */
+	uint32_t flags;              /* enum retort_flag */
+	int is_duplicate;            /* of another sample of its prompt: */
+	uint32_t duplicate_of;       /* this one */
+	int accepted;                /* by the job's accept filter */
 	float scores[RETORT_SCORES]; /* NaN: absent */
-	uint32_t n_tokens;	     /* rows of capture 0 */
-	uint32_t captures;	     /* bit c: there are logits of capture c */
+	uint32_t n_tokens;           /* rows of capture 0 */
+	uint32_t captures;           /* bit c: there are logits of capture c */
 	/* In tokens, [first, behind); RETORT_UNKNOWN twice: not known. */
 	uint32_t reasoning_first, reasoning_behind;
 	uint32_t content_first, content_behind;
@@ -243,15 +243,15 @@ struct retort_logits {
 	int interned; /* ids are the dataset's own, not the tokenizer's */
 	int mode;     /* logprobs are 0: of unknown meaning, 1: raw, 2: processed */
 	uint32_t k_asked;
-	float temperature;		   /* NaN: not sent */
+	float temperature;                 /* NaN: not sent */
 	uint64_t tokenizer, chat_template; /* digests, 0: unknown */
-	uint32_t n;			   /* rows */
-	uint32_t m;			   /* candidates of all rows */
-	const uint32_t *ids;		   /* [n] sampled tokens */
-	const float *logprobs;		   /* [n] of the sampled tokens */
-	const float *tail_mass;	   /* [n] 1 - the sum of p over the candidates */
+	uint32_t n;                        /* rows */
+	uint32_t m;                        /* candidates of all rows */
+	const uint32_t *ids;               /* [n] sampled tokens */
+	const float *logprobs;             /* [n] of the sampled tokens */
+	const float *tail_mass;    /* [n] 1 - the sum of p over the candidates */
 	const uint16_t *n_bytes;   /* [n] in RETORT_STREAM; 65535: unknown */
-	const uint16_t *n_top;	   /* [n] candidates of the row */
+	const uint16_t *n_top;     /* [n] candidates of the row */
 	const uint32_t *top_ids;   /* [m] */
 	const float *top_logprobs; /* [m] */
 };

@@ -28,8 +28,8 @@ struct sample {
 	uint32_t duplicate_of; /* sample number of the representative */
 	bool accepted;
 
-	struct sections text;		 /* after sample_load_text */
-	struct sections prompt;		 /* after sample_load_prompt */
+	struct sections text;            /* after sample_load_text */
+	struct sections prompt;          /* after sample_load_prompt */
 	const struct settings *settings; /* after sample_load_settings; or NULL */
 
 	/* The rest is the sample's own. */

@@ -8,8 +8,8 @@
 #ifndef RETORT_STORE_SEAL_H
 #define RETORT_STORE_SEAL_H
 
-#include "common/bytes.h"
 #include "common/buf.h"
+#include "common/bytes.h"
 #include "common/err.h"
 #include "common/hash.h"
 #include "store/env.h"

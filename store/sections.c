@@ -31,7 +31,8 @@ bool varint_take(struct bytes *from, uint64_t *v)
 	return false;
 }
 
-static void encode_one(int kind, struct bytes text, struct bytes stream, struct buf *out)
+static void encode_one(
+	int kind, struct bytes text, struct bytes stream, struct buf *out)
 {
 	const unsigned char *found = NULL;
 

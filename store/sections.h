@@ -62,8 +62,8 @@ static inline void sections_set(struct sections *s, int kind, struct bytes text)
  * written as spans when `spans` is true. */
 void sections_encode(const struct sections *s, bool spans, struct buf *out);
 
-enum err_code sections_decode(struct bytes payload, struct sections *s,
-	struct err *err) MUST_CHECK;
+enum err_code sections_decode(struct bytes payload, struct sections *s, struct err *err)
+	MUST_CHECK;
 
 /* LEB128, for this and other formats. False if the bytes end or pass 2^63. */
 void varint_add(struct buf *out, uint64_t v);

@@ -39,8 +39,7 @@ bool server_in_transaction(struct server *s)
 	return s->d->txn || server_ok(s, dataset_begin(s->d, &err), &err);
 }
 
-void server_answer(struct server *s, const struct link_peer *peer,
-	const struct wire *w)
+void server_answer(struct server *s, const struct link_peer *peer, const struct wire *w)
 {
 	struct answer *a;
 
@@ -50,7 +49,8 @@ void server_answer(struct server *s, const struct link_peer *peer,
 	buf_init(&a->frame, LIMIT_MESSAGE);
 	wire_encode(w, &a->frame);
 	if (a->frame.over) {
-		log_error("store", "an answer is too large", "type=%s", wire_name(w->type));
+		log_error("store", "an answer is too large", "type=%s",
+			wire_name(w->type));
 		buf_release(&a->frame);
 		return;
 	}
@@ -144,7 +144,8 @@ static void check_disk(struct server *s)
 		return;
 	low = (uint64_t)fs.f_bavail * fs.f_frsize < DISK_LOW;
 	if (low != s->paused)
-		log_warn("store", low ? "paused: the disk is nearly full" : "goes on", "");
+		log_warn("store", low ? "paused: the disk is nearly full" : "goes on",
+			"");
 	s->paused = low;
 }
 
@@ -244,7 +245,8 @@ enum err_code server_run(const struct server_options *options, struct err *err)
 		code = link_connect(options->coordinator, &s.coordinator, err);
 	if (code == ERR_NONE)
 		log_info("store", "serving", "listen=%s samples=%" PRIu64,
-			log_quote(link_address(s.workers)).text, s.d->state.last_sequence);
+			log_quote(link_address(s.workers)).text,
+			s.d->state.last_sequence);
 	while (code == ERR_NONE && !s.lost && !s.told_to_end && signals_stops() == 0)
 		round_once(&s);
 	if (s.lost) {

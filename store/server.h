@@ -25,6 +25,7 @@ struct server_options {
 };
 
 /* Serves until asked to stop; ERR_NONE then. */
-enum err_code server_run(const struct server_options *options, struct err *err) MUST_CHECK;
+enum err_code server_run(const struct server_options *options, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -22,7 +22,8 @@ static void tell_coordinator(struct server *s, const struct wire *w)
 	buf_init(&frame, LIMIT_MESSAGE);
 	wire_encode(w, &frame);
 	if (frame.over) {
-		log_error("store", "a message is too large", "type=%s", wire_name(w->type));
+		log_error("store", "a message is too large", "type=%s",
+			wire_name(w->type));
 		buf_release(&frame);
 	} else if (link_send(s->coordinator, NULL, &frame) != ERR_NONE) {
 		/* It restarts, or is slow: register anew, and the totals follow. */
@@ -56,7 +57,8 @@ void server_say_totals(struct server *s, struct wire_totals *totals, int64_t now
 		w.totals.paused = s->paused;
 		w.totals.disk_bytes = env_used(s->d->env);
 		w.totals.shard = all + at;
-		w.totals.n_shards = n - at < TOTALS_A_MESSAGE ? n - at : TOTALS_A_MESSAGE;
+		w.totals.n_shards =
+			n - at < TOTALS_A_MESSAGE ? n - at : TOTALS_A_MESSAGE;
 		at += w.totals.n_shards;
 		w.totals.more = at < n;
 		if (w.totals.more)
@@ -67,12 +69,13 @@ void server_say_totals(struct server *s, struct wire_totals *totals, int64_t now
 }
 
 /* Corrects a shard's totals when `accept` has changed (accept.h). */
-static enum err_code recounted(void *arg, const struct accept_change *change,
-	struct err *err)
+static enum err_code recounted(
+	void *arg, const struct accept_change *change, struct err *err)
 {
 	struct tally *t = arg;
 	struct shard_state *state;
-	enum err_code code = tally_touch(t, change->dataset, change->shard, &state, err);
+	enum err_code code =
+		tally_touch(t, change->dataset, change->shard, &state, err);
 
 	if (code == ERR_NONE) {
 		state->accepted += change->accepted_now - change->accepted_before;
@@ -81,7 +84,8 @@ static enum err_code recounted(void *arg, const struct accept_change *change,
 	return code;
 }
 
-static enum err_code before_recount_commit(void *arg, struct dataset *d, struct err *err)
+static enum err_code before_recount_commit(
+	void *arg, struct dataset *d, struct err *err)
 {
 	struct tally *t = arg;
 	enum err_code code = tally_write(t, d, err);
@@ -94,16 +98,18 @@ static enum err_code recount(struct server *s, const struct job *job,
 	const struct accept *accept, struct err *err)
 {
 	struct tally tally = {0};
-	struct accept_recount_steps steps = {
-		.changed = recounted, .before_commit = before_recount_commit, .to = &tally};
-	enum err_code code = accept_recount(s->d, accept, job->dedup_exact, &steps, err);
+	struct accept_recount_steps steps = {.changed = recounted,
+		.before_commit = before_recount_commit,
+		.to = &tally};
+	enum err_code code =
+		accept_recount(s->d, accept, job->dedup_exact, &steps, err);
 
 	tally_release(&tally);
 	return code;
 }
 
-static enum err_code keep_settings(struct server *s, const struct wire_adopt *m,
-	struct err *err)
+static enum err_code keep_settings(
+	struct server *s, const struct wire_adopt *m, struct err *err)
 {
 	enum err_code code = dataset_begin(s->d, err);
 
@@ -139,13 +145,13 @@ static enum err_code catch_up(struct server *s, uint64_t since, struct err *err)
 	return code;
 }
 
-static enum err_code take_job(struct server *s, const struct wire_adopt *m,
-	struct err *err)
+static enum err_code take_job(
+	struct server *s, const struct wire_adopt *m, struct err *err)
 {
 	struct accept *accept = NULL;
 	struct job job;
-	enum err_code code = job_parse((const char *)m->job.data, m->job.len, "the job",
-		&job, err);
+	enum err_code code =
+		job_parse((const char *)m->job.data, m->job.len, "the job", &job, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -241,7 +247,8 @@ void server_hear_coordinator(struct server *s, struct bytes frame)
 		server_ok(s, ERR_REFUSED, &err);
 		break;
 	default:
-		log_warn("store", "an unexpected message", "type=%s", wire_name(w.type));
+		log_warn(
+			"store", "an unexpected message", "type=%s", wire_name(w.type));
 	}
 	wire_release(&w);
 }

@@ -54,7 +54,8 @@ bool server_ok(struct server *s, enum err_code code, const struct err *err);
 /* Makes sure that a transaction is open. */
 bool server_in_transaction(struct server *s);
 /* Keeps an answer until the round's commit. */
-void server_answer(struct server *s, const struct link_peer *peer, const struct wire *w);
+void server_answer(
+	struct server *s, const struct link_peer *peer, const struct wire *w);
 
 /* server_workers.c: one message of a worker. */
 void server_hear_worker(struct server *s, const struct link_message *m, int64_t now_ms);

@@ -38,8 +38,8 @@ static void see_worker(struct server *s, uint64_t session, int64_t now_ms)
 	s->seen[s->n_seen++] = (struct seen_worker){session, now_ms};
 }
 
-static void hear_open(struct server *s, const struct link_peer *peer,
-	const struct wire_open *open)
+static void hear_open(
+	struct server *s, const struct link_peer *peer, const struct wire_open *open)
 {
 	struct wire w = {.type = WIRE_OPENED};
 	struct wire_dictionary dictionaries[64];
@@ -64,8 +64,8 @@ static void hear_open(struct server *s, const struct link_peer *peer,
 	server_answer(s, peer, &w);
 }
 
-static void hear_put(struct server *s, const struct link_peer *peer,
-	const struct wire_put *put)
+static void hear_put(
+	struct server *s, const struct link_peer *peer, const struct wire_put *put)
 {
 	struct wire w = {.type = WIRE_RESULT};
 	struct wire_result_item *items = mem_zalloc(put->n, sizeof(*items));
@@ -78,10 +78,11 @@ static void hear_put(struct server *s, const struct link_peer *peer,
 	for (uint32_t i = 0; i < put->n && !s->lost; i++) {
 		enum put_answer answer = PUT_PAUSED;
 
-		if (can_write &&
-			(!server_in_transaction(s) ||
-				!server_ok(s, ingest_put(s->ingest, &put->item[i], &answer, &err),
-					&err)))
+		if (can_write && (!server_in_transaction(s) ||
+					 !server_ok(s,
+						 ingest_put(s->ingest, &put->item[i],
+							 &answer, &err),
+						 &err)))
 			break;
 		items[w.result.n++] =
 			(struct wire_result_item){put->item[i].serial, (uint8_t)answer};
@@ -92,8 +93,8 @@ static void hear_put(struct server *s, const struct link_peer *peer,
 	free(items);
 }
 
-static void hear_intern(struct server *s, const struct link_peer *peer,
-	const struct wire_intern *m)
+static void hear_intern(
+	struct server *s, const struct link_peer *peer, const struct wire_intern *m)
 {
 	struct wire w = {.type = WIRE_INTERNED, .interned = {.serial = m->serial}};
 	struct err err = {0};
@@ -104,8 +105,9 @@ static void hear_intern(struct server *s, const struct link_peer *peer,
 	ids = mem_zalloc(m->n, sizeof(*ids));
 	w.interned.id = ids;
 	for (uint32_t i = 0; i < m->n; i++) {
-		enum err_code code = vocabulary_intern(s->vocabulary, s->d, m->vocabulary,
-			m->token[i].ordinal, m->token[i].token, &ids[i], &err);
+		enum err_code code =
+			vocabulary_intern(s->vocabulary, s->d, m->vocabulary,
+				m->token[i].ordinal, m->token[i].token, &ids[i], &err);
 
 		if (!server_ok(s, code, &err))
 			break;
@@ -120,7 +122,8 @@ static void hear_raw(struct server *s, const struct wire_raw *m)
 {
 	struct err err = {0};
 
-	if (!s->adopted || s->paused || m->body.len < PACK_HEAD || !server_in_transaction(s))
+	if (!s->adopted || s->paused || m->body.len < PACK_HEAD ||
+		!server_in_transaction(s))
 		return;
 	s->round_bytes += m->body.len;
 	server_ok(s, dataset_add_raw(s->d, m->body, &err), &err);
@@ -165,7 +168,8 @@ void server_hear_worker(struct server *s, const struct link_message *m, int64_t 
 		break;
 	}
 	default:
-		log_warn("store", "an unexpected message", "type=%s", wire_name(w.type));
+		log_warn(
+			"store", "an unexpected message", "type=%s", wire_name(w.type));
 	}
 	wire_release(&w);
 }

@@ -6,7 +6,8 @@
 
 #define FIXED (8 + 4 * 4 + 4 + 8 + 4 * 8 + 8 + 2 * SHARD_PROMPTS + 4)
 
-size_t shard_state_encode(const struct shard_state *s, unsigned char out[SHARD_STATE_MAX])
+size_t shard_state_encode(
+	const struct shard_state *s, unsigned char out[SHARD_STATE_MAX])
 {
 	unsigned char *p = out;
 
@@ -34,7 +35,8 @@ size_t shard_state_encode(const struct shard_state *s, unsigned char out[SHARD_S
 	return (size_t)(p - out);
 }
 
-enum err_code shard_state_decode(struct bytes in, struct shard_state *s, struct err *err)
+enum err_code shard_state_decode(
+	struct bytes in, struct shard_state *s, struct err *err)
 {
 	const unsigned char *p = in.data;
 	uint64_t seen = 0;

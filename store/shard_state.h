@@ -33,7 +33,8 @@ struct shard_state {
 	 * has given prompts away, or has taken over those of these lines. */
 	bool moved;
 	uint64_t adopted;
-	uint64_t prompt_tokens, cached_prompt_tokens, completion_tokens, reasoning_tokens;
+	uint64_t prompt_tokens, cached_prompt_tokens, completion_tokens,
+		reasoning_tokens;
 	int64_t cost_nusd;
 	uint16_t committed[SHARD_PROMPTS]; /* live samples by line */
 	uint32_t n_fences;
@@ -41,9 +42,10 @@ struct shard_state {
 };
 
 #define SHARD_STATE_MAX (76 + 2 * SHARD_PROMPTS + 4 + 16 * SHARD_PROMPTS)
-size_t shard_state_encode(const struct shard_state *s, unsigned char out[SHARD_STATE_MAX]);
-enum err_code shard_state_decode(struct bytes in, struct shard_state *s,
-	struct err *err) MUST_CHECK;
+size_t shard_state_encode(
+	const struct shard_state *s, unsigned char out[SHARD_STATE_MAX]);
+enum err_code shard_state_decode(
+	struct bytes in, struct shard_state *s, struct err *err) MUST_CHECK;
 
 /* Gives `epoch` the right to `prompts`. False, with nothing changed, if one of
  * them belongs to a later epoch. Doing it again changes nothing. */

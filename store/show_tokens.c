@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "store/show.h"
 
-#define UNCERTAIN_MAX 8	   /* least certain tokens listed */
+#define UNCERTAIN_MAX 8    /* least certain tokens listed */
 #define ALTERNATIVES_MAX 5 /* candidates of each */
 #define TOKEN_SHOWN 40
 

@@ -107,8 +107,8 @@ void tally_forget(struct tally *t)
 	t->n = 0;
 }
 
-enum err_code tally_load_since(struct tally *t, struct dataset *d, uint64_t since,
-	struct err *err)
+enum err_code tally_load_since(
+	struct tally *t, struct dataset *d, uint64_t since, struct err *err)
 {
 	struct env_cursor *c;
 	struct bytes key, value, v;

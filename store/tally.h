@@ -37,7 +37,8 @@ enum err_code tally_touch(struct tally *t, struct dataset *d, uint64_t shard,
 void tally_add_answer(struct shard_state *s, const struct record *r);
 
 /* Writes the states under the number of the commit to come. */
-enum err_code tally_write(struct tally *t, struct dataset *d, struct err *err) MUST_CHECK;
+enum err_code tally_write(struct tally *t, struct dataset *d, struct err *err)
+	MUST_CHECK;
 
 /* The touched shards' totals into `out` (shard, n_shards), and forgets them;
  * lent until the next tally call. */
@@ -45,7 +46,7 @@ void tally_take(struct tally *t, struct wire_totals *out);
 void tally_forget(struct tally *t);
 
 /* Appends to `t` every stored shard that changed after commit `since`. */
-enum err_code tally_load_since(struct tally *t, struct dataset *d, uint64_t since,
-	struct err *err) MUST_CHECK;
+enum err_code tally_load_since(
+	struct tally *t, struct dataset *d, uint64_t since, struct err *err) MUST_CHECK;
 
 #endif

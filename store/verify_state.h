@@ -31,9 +31,9 @@ struct verify {
 	bool exact;
 	struct filter *accept; /* NULL: the bits cannot be judged from heads */
 
-	struct bitmap records;	    /* that are there */
-	struct bitmap named;	    /* by a key */
-	uint64_t captures_due;	    /* over all records */
+	struct bitmap records;      /* that are there */
+	struct bitmap named;        /* by a key */
+	uint64_t captures_due;      /* over all records */
 	unsigned char *prompt_kind; /* by prompt sequence: 0, or 1 + enum prompt_kind */
 	struct shard_sum *shard;
 	size_t n_shards, cap_shards;

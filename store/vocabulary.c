@@ -35,13 +35,14 @@ void vocabulary_free(struct vocabulary *v)
 	free(v);
 }
 
-static enum err_code load(struct token_map *map, struct dataset *d, uint32_t number,
-	struct err *err)
+static enum err_code load(
+	struct token_map *map, struct dataset *d, uint32_t number, struct err *err)
 {
 	for (uint32_t id = 0;; id++) {
 		struct bytes token;
 		uint16_t ordinal;
-		enum err_code code = dataset_token(d, number, id, &ordinal, &token, err);
+		enum err_code code =
+			dataset_token(d, number, id, &ordinal, &token, err);
 
 		if (code == ERR_NOT_FOUND)
 			return ERR_NONE;

@@ -68,7 +68,7 @@ struct answer {
 	struct answer_text content;
 	struct answer_text reasoning;
 	struct answer_text refusal;
-	struct answer_text tool_calls;	/* JSON as returned */
+	struct answer_text tool_calls;  /* JSON as returned */
 	struct answer_text finish_text; /* the finish reason as returned */
 	struct answer_text stop_reason; /* JSON as returned */
 	struct answer_text model;
@@ -78,10 +78,10 @@ struct answer {
 	struct answer_usage usage;
 	struct answer_error error;
 	struct rows rows;
-	bool has_rows;	      /* the server sent a list of rows */
+	bool has_rows;        /* the server sent a list of rows */
 	enum eos_row eos_row; /* as far as the counts tell; see spans.h */
 	struct answer_ids token_ids, prompt_token_ids;
-	uint32_t flags;	 /* enum sample_flag */
+	uint32_t flags;  /* enum sample_flag */
 	const char *why; /* constant text behind the reason; NULL */
 };
 

@@ -98,13 +98,15 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 	a->answered_before = e->answered;
 	buf_clear(&a->body);
 	buf_clear(&a->raw);
-	w->protocol->write_request(&e->form, t->prompt->texts.messages, a->seed, &a->body);
+	w->protocol->write_request(
+		&e->form, t->prompt->texts.messages, a->seed, &a->body);
 	w->protocol->begin(a->reader, &rules, &a->answer);
 	e->in_flight++;
 	e->asked++;
 	w->n_in_flight++;
 	rate_take(&e->requests, 1);
-	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max, read_answer);
+	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
+		read_answer);
 }
 
 static void wake_waiting(struct worker *w, int64_t now_ms)
@@ -181,8 +183,8 @@ static void try_again(struct worker *w, struct task *t, int64_t not_before_ms)
 	task_list_add(&w->waiting, t);
 }
 
-static void take_failure(struct worker *w, struct ask *a, enum reason reason,
-	int64_t now_ms)
+static void take_failure(
+	struct worker *w, struct ask *a, enum reason reason, int64_t now_ms)
 {
 	struct endpoint *e = a->endpoint;
 	struct task *t = a->task;
@@ -210,16 +212,17 @@ static void take_failure(struct worker *w, struct ask *a, enum reason reason,
 }
 
 /* What the body says, given how its way here was. */
-static enum reason verdict(struct worker *w, struct ask *a, const struct http_outcome *o)
+static enum reason verdict(
+	struct worker *w, struct ask *a, const struct http_outcome *o)
 {
 	enum reason reason = w->protocol->end(a->reader);
 
 	if (o->reason != REASON_NONE)
 		return o->reason;
 	if (o->status < 200 || o->status > 299)
-		return retry_reason_of_status(o->status, a->answer.error.code[0]
-								 ? a->answer.error.code
-								 : a->answer.error.type);
+		return retry_reason_of_status(
+			o->status, a->answer.error.code[0] ? a->answer.error.code
+							   : a->answer.error.type);
 	if (reason != REASON_NONE)
 		return reason;
 	if (a->answer.model.present &&

@@ -20,10 +20,10 @@ int cmd_worker(int argc, char **argv)
 	const struct option options[] = {
 		{"connect", 0, OPTION_TEXT, "COORDINATOR", "the coordinator's address",
 			&connect, 0, 0},
-		{"name", 0, OPTION_TEXT, "NAME", "as `workers` lists it (default: HOST:PID)",
-			&name, 0, 0},
-		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends", &parent, 0,
-			0},
+		{"name", 0, OPTION_TEXT, "NAME",
+			"as `workers` lists it (default: HOST:PID)", &name, 0, 0},
+		{"parent", 0, OPTION_INTEGER, "PID", "end when this process ends",
+			&parent, 0, 0},
 	};
 	struct command_line line = {"retort worker", "--connect COORDINATOR",
 		"Asks teachers for the samples of the prompts that it leases.", options,

@@ -18,8 +18,9 @@
 
 struct encoder {
 	struct packer *packer; /* with the dataset's dictionaries */
-	struct packer *plain;  /* without, so that the ratio never changes its meaning */
-	struct buf stream, sections, text, prompt, prompt_ids, logits, vocabulary, scratch;
+	struct packer *plain; /* without, so that the ratio never changes its meaning */
+	struct buf stream, sections, text, prompt, prompt_ids, logits, vocabulary,
+		scratch;
 	float *floats; /* rows in the dataset's precision */
 	uint16_t *shorts;
 	uint32_t *ids;
@@ -79,8 +80,8 @@ int64_t encode_cost(const struct job_teacher *t, const struct answer_usage *usag
 	/* A provider that charges cached tokens like others sets no price. */
 	usd_per_mtok = (double)(prompt - cached) * t->prompt_usd_per_mtok +
 		       (double)cached * (t->cached_prompt_usd_per_mtok > 0
-						? t->cached_prompt_usd_per_mtok
-						: t->prompt_usd_per_mtok) +
+							? t->cached_prompt_usd_per_mtok
+							: t->prompt_usd_per_mtok) +
 		       (double)count_or_zero(usage->completion_tokens) *
 			       t->completion_usd_per_mtok;
 	return llround(usd_per_mtok * 1e3);
@@ -88,8 +89,9 @@ int64_t encode_cost(const struct job_teacher *t, const struct answer_usage *usag
 
 static struct bytes text_of(const struct answer_text *t)
 {
-	return t->present ? bytes_of(t->text.data ? t->text.data : (void *)"", t->text.len)
-			  : bytes_of(NULL, 0);
+	return t->present
+		       ? bytes_of(t->text.data ? t->text.data : (void *)"", t->text.len)
+		       : bytes_of(NULL, 0);
 }
 
 static struct bytes str(const char *s)
@@ -216,8 +218,8 @@ static void ids_only(struct encoder *e, const struct answer_ids *ids, struct log
 }
 
 /* False: there is nothing to capture. */
-static bool encode_logits(struct encoder *e, const struct encode_terms *terms,
-	const struct answer *a)
+static bool encode_logits(
+	struct encoder *e, const struct encode_terms *terms, const struct answer *a)
 {
 	const struct job *job = terms->job;
 	struct logits l = {
@@ -241,7 +243,8 @@ static bool encode_logits(struct encoder *e, const struct encode_terms *terms,
 }
 
 /* What zstd makes of the texts alone. */
-static size_t packed_size(struct encoder *e, struct bytes reasoning, struct bytes content)
+static size_t packed_size(
+	struct encoder *e, struct bytes reasoning, struct bytes content)
 {
 	if (reasoning.len + content.len < RATIO_MIN_BYTES)
 		return 0;
@@ -305,7 +308,8 @@ bool encode_sample(struct encoder *e, const struct encode_terms *terms,
 		encode_prompt(e, terms->prompt);
 		offer.prompt = buf_bytes(&e->prompt);
 	}
-	if (a->prompt_token_ids.present && a->prompt_token_ids.n > 0 && terms->with_prompt) {
+	if (a->prompt_token_ids.present && a->prompt_token_ids.n > 0 &&
+		terms->with_prompt) {
 		encode_prompt_ids(e, &a->prompt_token_ids);
 		offer.prompt_ids = buf_bytes(&e->prompt_ids);
 	}
@@ -313,11 +317,12 @@ bool encode_sample(struct encoder *e, const struct encode_terms *terms,
 	if (encode_logits(e, terms, a)) {
 		offer.logits[0] = buf_bytes(&e->logits);
 		head->captures = 1;
-		head->n_tokens = a->has_rows && a->rows.n > 0 ? a->rows.n : a->token_ids.n;
+		head->n_tokens =
+			a->has_rows && a->rows.n > 0 ? a->rows.n : a->token_ids.n;
 		if (!terms->interned)
 			tokens_tell(tokens,
-				vocabulary_number(head->settings, head->teacher, false), &a->rows,
-				&e->vocabulary);
+				vocabulary_number(head->settings, head->teacher, false),
+				&a->rows, &e->vocabulary);
 	}
 	offer.vocabulary = buf_bytes(&e->vocabulary);
 	offer.head = *head;

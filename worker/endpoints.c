@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where requests may go. */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <jansson.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -56,13 +56,13 @@ static enum err_code read_key(const struct job_teacher *t, char **key, struct er
 	return code;
 }
 
-static struct http_target *make_target(const struct job_teacher *t, const char *url,
-	const char *path, const char *key)
+static struct http_target *make_target(
+	const struct job_teacher *t, const char *url, const char *path, const char *key)
 {
 	const char **extra = mem_zalloc(2 * t->n_extra_headers + 1, sizeof(*extra));
 	char *whole = mem_printf("%s%s", url, path);
-	struct http_settings s = {whole, key, extra, t->proxy, t->connect_s,
-		t->first_byte_s, t->total_s};
+	struct http_settings s = {
+		whole, key, extra, t->proxy, t->connect_s, t->first_byte_s, t->total_s};
 	struct http_target *target;
 
 	for (size_t i = 0; i < t->n_extra_headers; i++) {
@@ -94,8 +94,8 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			to->job = teacher;
 			to->url = teacher->url[u];
 			to->server = (enum job_server)teacher->server;
-			to->target = make_target(teacher, to->url, w->protocol->path,
-				keys.text[t]);
+			to->target = make_target(
+				teacher, to->url, w->protocol->path, keys.text[t]);
 			to->models_target =
 				make_target(teacher, to->url, "/models", keys.text[t]);
 		}
@@ -121,7 +121,8 @@ void endpoints_free(struct worker *w)
 	}
 }
 
-void endpoints_take_orders(struct worker *w, const struct wire_orders *m, int64_t now_ms)
+void endpoints_take_orders(
+	struct worker *w, const struct wire_orders *m, int64_t now_ms)
 {
 	for (uint32_t i = 0; i < m->n_endpoints && i < w->n_endpoints; i++) {
 		const struct wire_endpoint_order *o = &m->endpoint[i];
@@ -158,7 +159,8 @@ static void look_at(struct worker *w, struct endpoint *e)
 	a->sent_ms = clock_mono_ms();
 	e->looking = true;
 	e->look = a;
-	http_send(a->transfer, e->models_target, bytes_of(NULL, 0), MODELS_MAX, keep_body);
+	http_send(a->transfer, e->models_target, bytes_of(NULL, 0), MODELS_MAX,
+		keep_body);
 }
 
 void endpoints_look(struct worker *w, int64_t now_ms)
@@ -221,8 +223,8 @@ static void make_form(struct worker *w, struct endpoint *e)
 	if (w->protocol->form_init(&e->form, &terms, &err) == ERR_NONE)
 		return;
 	log_error("worker", "this endpoint cannot be asked what the job asks",
-		"url=%s server=%s why=%s", log_quote(e->url).text, job_server_name(e->server),
-		log_quote(err.msg).text);
+		"url=%s server=%s why=%s", log_quote(e->url).text,
+		job_server_name(e->server), log_quote(err.msg).text);
 	e->health.refused = true;
 	e->health.reason = REASON_BAD_REQUEST;
 }
@@ -244,8 +246,8 @@ void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome 
 		reason == REASON_NO_ANSWER || reason == REASON_UNAUTHORIZED ||
 		reason == REASON_PAYMENT || reason == REASON_RATE_LIMITED ||
 		reason == REASON_OVERLOADED) {
-		health_failed(&e->health, reason, o->status, a->sent_ms, o->retry_after_ms,
-			worker_chance(w), now_ms);
+		health_failed(&e->health, reason, o->status, a->sent_ms,
+			o->retry_after_ms, worker_chance(w), now_ms);
 		log_warn("worker", "an endpoint does not answer",
 			"url=%s reason=%s status=%d detail=%s", log_quote(e->url).text,
 			reason_name(reason), o->status, log_quote(o->detail).text);
@@ -262,7 +264,8 @@ void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome 
 	e->health.failures = 0;
 	make_form(w, e);
 	log_info("worker", "an endpoint is there", "url=%s server=%s model_listed=%d",
-		log_quote(e->url).text, job_server_name(e->server), e->asked_model_listed);
+		log_quote(e->url).text, job_server_name(e->server),
+		e->asked_model_listed);
 	asking_release(w, a);
 }
 

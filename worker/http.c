@@ -77,8 +77,8 @@ void http_free(struct http *h)
 }
 
 /* A header line whose value cannot break out of it. */
-static struct curl_slist *add_header(struct curl_slist *list, const char *name,
-	const char *value)
+static struct curl_slist *add_header(
+	struct curl_slist *list, const char *name, const char *value)
 {
 	char *line = mem_printf("%s: %s", name, value);
 
@@ -111,8 +111,8 @@ struct http_target *http_target_new(const struct http_settings *s)
 		free(bearer);
 	}
 	for (size_t i = 0; s->extra_header && s->extra_header[i]; i += 2)
-		t->headers = add_header(t->headers, s->extra_header[i],
-			s->extra_header[i + 1]);
+		t->headers = add_header(
+			t->headers, s->extra_header[i], s->extra_header[i + 1]);
 	return t;
 }
 
@@ -210,8 +210,10 @@ static void read_header(struct transfer *t, const char *line, size_t len)
 		value_of(line, len, value, sizeof(value));
 		if (t->outcome.retry_after_ms < 0)
 			t->outcome.retry_after_ms = retry_after_value(value, false);
-	} else if (name_is(line, len, "x-request-id") || name_is(line, len, "request-id")) {
-		value_of(line, len, t->outcome.request_id, sizeof(t->outcome.request_id));
+	} else if (name_is(line, len, "x-request-id") ||
+		   name_is(line, len, "request-id")) {
+		value_of(line, len, t->outcome.request_id,
+			sizeof(t->outcome.request_id));
 		for (char *p = t->outcome.request_id; *p; p++)
 			if (*p < ' ' || *p > '~')
 				*p = '?';
@@ -225,7 +227,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 
 	t->header_lines++;
 	t->header_bytes += len;
-	if (t->header_lines > LIMIT_HEADER_LINES || t->header_bytes > LIMIT_HEADER_BYTES) {
+	if (t->header_lines > LIMIT_HEADER_LINES ||
+		t->header_bytes > LIMIT_HEADER_BYTES) {
 		t->outcome.reason = REASON_BAD_HEADERS;
 		return 0;
 	}
@@ -313,13 +316,13 @@ void *http_owner(const struct transfer *t)
 static void aim(struct transfer *t, const struct http_target *target)
 {
 	t->target = target;
-	curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR,
-		target->plain_http ? "http" : "https");
+	curl_easy_setopt(
+		t->easy, CURLOPT_PROTOCOLS_STR, target->plain_http ? "http" : "https");
 	curl_easy_setopt(t->easy, CURLOPT_URL, target->url);
 	curl_easy_setopt(t->easy, CURLOPT_PROXY, target->proxy);
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, target->headers);
-	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
-		(long)(target->connect_s * 1000));
+	curl_easy_setopt(
+		t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(target->connect_s * 1000));
 	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)(target->total_s * 1000));
 }
 
@@ -330,7 +333,8 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 		aim(t, target);
 	if (body.data) {
 		curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+		curl_easy_setopt(
+			t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, (const char *)body.data);
 	} else {
 		curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
@@ -418,8 +422,8 @@ static void finish(struct transfer *t, CURLcode rc, http_ended ended, void *to)
 		o->reason = reason_of_curl(t, rc);
 	if (rc != CURLE_OK)
 		text_escape(t->error[0] ? t->error : curl_easy_strerror(rc),
-			strlen(t->error[0] ? t->error : curl_easy_strerror(rc)), o->detail,
-			sizeof(o->detail));
+			strlen(t->error[0] ? t->error : curl_easy_strerror(rc)),
+			o->detail, sizeof(o->detail));
 	curl_multi_remove_handle(t->http->multi, t->easy);
 	unlink_busy(t);
 	ended(to, t, o);
@@ -456,7 +460,8 @@ static void watch(struct http *h, int64_t now_ms, http_ended ended, void *to)
 	for (struct transfer *t = h->busy; t; t = next) {
 		next = t->next;
 		if (is_overdue(t, now_ms)) {
-			t->outcome.reason = t->header_lines ? REASON_TIMEOUT : no_answer(t);
+			t->outcome.reason =
+				t->header_lines ? REASON_TIMEOUT : no_answer(t);
 			finish(t, CURLE_OPERATION_TIMEDOUT, ended, to);
 		}
 	}

@@ -31,10 +31,10 @@ struct transfer;
 /* One teacher's connection settings, made once. */
 struct http_target;
 struct http_settings {
-	const char *url;      /* whole: endpoint and path */
-	const char *key;      /* bearer token, or NULL */
+	const char *url;                 /* whole: endpoint and path */
+	const char *key;                 /* bearer token, or NULL */
 	const char *const *extra_header; /* name, value, name, value, ..., NULL */
-	const char *proxy;    /* NULL: none */
+	const char *proxy;               /* NULL: none */
 	double connect_s, first_byte_s, total_s;
 };
 
@@ -58,12 +58,12 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 struct http_outcome {
 	/* REASON_NONE: the answer came whole, whatever its status. */
 	enum reason reason;
-	int status;              /* 0: none came */
-	size_t received;         /* body bytes */
+	int status;      /* 0: none came */
+	size_t received; /* body bytes */
 	bool stopped_by_sink;
-	int64_t retry_after_ms;  /* -1: not told */
-	char request_id[128];    /* "" if not told; printable ASCII only */
-	char detail[160];        /* for logs; escaped */
+	int64_t retry_after_ms; /* -1: not told */
+	char request_id[128];   /* "" if not told; printable ASCII only */
+	char detail[160];       /* for logs; escaped */
 };
 
 /* Runs what can be run; calls `ended` for each transfer that has ended. */

@@ -77,7 +77,8 @@ static void list_prompts(struct held *h)
 
 		p->lease = h;
 		p->grant = from;
-		p->texts = (struct encode_prompt){.id = from->id, .messages = from->messages};
+		p->texts = (struct encode_prompt){
+			.id = from->id, .messages = from->messages};
 		if (from->has_reference)
 			p->texts.reference = bytes_of(
 				from->reference.data ? from->reference.data
@@ -125,14 +126,15 @@ static bool is_present(const struct wire_key_list *present, uint64_t prompt,
 	uint32_t sample, uint32_t revision)
 {
 	for (uint32_t i = 0; i < present->n; i++)
-		if (present->at[i].prompt == prompt && present->at[i].sample == sample &&
+		if (present->at[i].prompt == prompt &&
+			present->at[i].sample == sample &&
 			present->at[i].revision == revision)
 			return true;
 	return false;
 }
 
-static void add_task(struct worker *w, struct held_prompt *p, uint32_t sample,
-	uint32_t revision)
+static void add_task(
+	struct worker *w, struct held_prompt *p, uint32_t sample, uint32_t revision)
 {
 	struct held *h = p->lease;
 	struct task *t = &h->task[h->n_tasks++];
@@ -159,11 +161,13 @@ static void make_tasks(struct worker *w, struct held *h, const struct wire_opene
 
 		p->store_has_text = m->known_prompts >> p->grant->line & 1;
 		for (uint32_t s = 0; s < n; s++) {
-			uint32_t sample = p->grant->n_wanted ? p->grant->wanted[s].sample : s;
+			uint32_t sample =
+				p->grant->n_wanted ? p->grant->wanted[s].sample : s;
 			uint32_t revision =
 				p->grant->n_wanted ? p->grant->wanted[s].revision : 0;
 
-			if (!is_present(&m->present, p->grant->number, sample, revision))
+			if (!is_present(
+				    &m->present, p->grant->number, sample, revision))
 				add_task(w, p, sample, revision);
 		}
 	}
@@ -171,7 +175,8 @@ static void make_tasks(struct worker *w, struct held *h, const struct wire_opene
 
 static void say_done(struct worker *w, const struct held *h)
 {
-	struct wire m = {.type = WIRE_DONE, .done = {h->shard, h->epoch, h->given_back}};
+	struct wire m = {
+		.type = WIRE_DONE, .done = {h->shard, h->epoch, h->given_back}};
 
 	worker_tell_coordinator(w, &m);
 }
@@ -193,15 +198,17 @@ void leases_take_opened(struct worker *w, const struct wire_opened *m, int64_t n
 	storing_see_boot(w, m->boot, now_ms);
 	w->credit = m->credit;
 	for (uint32_t i = 0; i < m->n_dictionaries; i++)
-		if (packer_add_dictionary(encoder_packer(w->encoder), m->dictionary[i].number,
-			    m->dictionary[i].bytes, &err) != ERR_NONE)
-			log_warn("worker", "a dictionary cannot be used", "why=%s", err.msg);
+		if (packer_add_dictionary(encoder_packer(w->encoder),
+			    m->dictionary[i].number, m->dictionary[i].bytes,
+			    &err) != ERR_NONE)
+			log_warn("worker", "a dictionary cannot be used", "why=%s",
+				err.msg);
 	if (!h || h->opened || h->lost)
 		return;
 	if (m->status != OPEN_OK) {
 		log_info("worker", "a lease was not opened",
-			"shard=%" PRIu64 " epoch=%" PRIu64 " status=%u", m->shard, m->epoch,
-			m->status);
+			"shard=%" PRIu64 " epoch=%" PRIu64 " status=%u", m->shard,
+			m->epoch, m->status);
 		h->lost = true;
 		close_if_settled(w, h);
 		return;
@@ -259,8 +266,8 @@ void leases_lose(struct worker *w, uint64_t shard, uint64_t epoch)
 
 	if (!h || h->lost)
 		return;
-	log_info("worker", "a lease was lost", "shard=%" PRIu64 " epoch=%" PRIu64, shard,
-		epoch);
+	log_info("worker", "a lease was lost", "shard=%" PRIu64 " epoch=%" PRIu64,
+		shard, epoch);
 	h->lost = true;
 	n = h->n_tasks;
 	if (h->n_open == 0) {

@@ -66,7 +66,8 @@ static bool tell(struct link *l, const struct wire *m)
 	buf_init(&frame, LIMIT_MESSAGE);
 	wire_encode(m, &frame);
 	if (frame.over) {
-		log_error("worker", "a message is too large", "type=%s", wire_name(m->type));
+		log_error("worker", "a message is too large", "type=%s",
+			wire_name(m->type));
 		buf_release(&frame);
 		return false;
 	}
@@ -120,7 +121,8 @@ static bool take_job(struct worker *w, const struct wire_welcome *m)
 		w->protocol = protocol_find(w->job.teacher[0].api);
 		w->ready = mem_zalloc(w->job.n_teachers, sizeof(*w->ready));
 		if (!w->protocol)
-			err_set(&err, ERR_INVALID, "no protocol '%s'", w->job.teacher[0].api);
+			err_set(&err, ERR_INVALID, "no protocol '%s'",
+				w->job.teacher[0].api);
 		else if (endpoints_make(w, &err) == ERR_NONE)
 			return true;
 	}
@@ -136,7 +138,8 @@ static void take_welcome(struct worker *w, const struct wire_welcome *m)
 	if (m->run.len != RUN_ID_SIZE || m->store_address.len >= sizeof(address))
 		return;
 	if (w->job_text && memcmp(w->run, m->run.data, RUN_ID_SIZE) != 0) {
-		err_set(&w->fatal, ERR_REFUSED, "the coordinator has begun another run");
+		err_set(&w->fatal, ERR_REFUSED,
+			"the coordinator has begun another run");
 		return;
 	}
 	memcpy(w->run, m->run.data, RUN_ID_SIZE);
@@ -205,11 +208,13 @@ static void hear_coordinator(struct worker *w, struct bytes frame, int64_t now_m
 		storing_take_recorded(w, m.recorded.serial);
 		break;
 	case WIRE_REFUSED:
-		err_set(&w->fatal, ERR_REFUSED, "the coordinator refuses this worker: %.*s",
+		err_set(&w->fatal, ERR_REFUSED,
+			"the coordinator refuses this worker: %.*s",
 			(int)m.refused.why.len, (const char *)m.refused.why.data);
 		break;
 	default:
-		log_warn("worker", "an unexpected message", "type=%s", wire_name(m.type));
+		log_warn("worker", "an unexpected message", "type=%s",
+			wire_name(m.type));
 	}
 	wire_release(&m);
 }
@@ -241,7 +246,8 @@ static void hear_store(struct worker *w, struct bytes frame, int64_t now_ms)
 		w->credit = m.pong.credit;
 		break;
 	default:
-		log_warn("worker", "an unexpected message", "type=%s", wire_name(m.type));
+		log_warn("worker", "an unexpected message", "type=%s",
+			wire_name(m.type));
 	}
 	wire_release(&m);
 }
@@ -272,9 +278,8 @@ static void measure_rate(struct worker *w, int64_t now_ms)
 		     (double)(now_ms - w->rate_at + RATE_EVERY_MS);
 
 	/* Quick to rise, slow to fall: too many leases are only memory. */
-	w->samples_per_ms = now > w->samples_per_ms
-				    ? now
-				    : 0.9 * w->samples_per_ms + 0.1 * now;
+	w->samples_per_ms =
+		now > w->samples_per_ms ? now : 0.9 * w->samples_per_ms + 0.1 * now;
 	w->settled_before = w->settled;
 	w->rate_at = now_ms + RATE_EVERY_MS;
 }
@@ -384,8 +389,8 @@ enum err_code worker_run(const struct worker_options *options, struct err *err)
 	w.http = http_new(1024);
 	w.encoder = encoder_new();
 	w.tokens = tokens_new();
-	log_info("worker", "started", "name=%s coordinator=%s", log_quote(options->name).text,
-		log_quote(options->coordinator).text);
+	log_info("worker", "started", "name=%s coordinator=%s",
+		log_quote(options->name).text, log_quote(options->coordinator).text);
 	while (!w.ended && w.fatal.code == ERR_NONE)
 		round_once(&w);
 	if (w.fatal.code != ERR_NONE) {

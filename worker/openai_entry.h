@@ -26,11 +26,11 @@ struct openai_entry {
 	uint32_t text_at, bytes_at; /* in the pool */
 	uint16_t text_len, bytes_len;
 	bool has_text, has_bytes;  /* not null */
-	bool is_id_text;	   /* the text was "token_id:N" */
-	bool bytes_are_text;	   /* the list spells the text */
+	bool is_id_text;           /* the text was "token_id:N" */
+	bool bytes_are_text;       /* the list spells the text */
 	unsigned char id_digits;   /* of N */
 	unsigned char id_text[10]; /* N */
-	unsigned seen;		   /* enum openai_entry_key */
+	unsigned seen;             /* enum openai_entry_key */
 };
 
 enum openai_entry_key {
@@ -46,10 +46,10 @@ enum openai_entry_key {
 struct openai_tokens {
 	struct rows *rows;
 	const unsigned char *end; /* of the bytes at hand */
-	enum jt stop;		  /* why a reader returned NULL */
-	int depth;		  /* what may still be nested in a value */
+	enum jt stop;             /* why a reader returned NULL */
+	int depth;                /* what may still be nested in a value */
 	const char *wrong_shape;  /* the first complaint, constant; NULL */
-	const char *bad;	  /* likewise, for numbers and sizes */
+	const char *bad;          /* likewise, for numbers and sizes */
 };
 
 extern const struct openai_entry openai_no_entry;

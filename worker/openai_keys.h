@@ -32,8 +32,8 @@ enum openai_place openai_parent(enum openai_place place);
 
 /* What a known key's value is; `at` says where it goes. */
 enum openai_value {
-	VALUE_TEXT,	/* a struct answer_text of the answer */
-	VALUE_RAW,	/* likewise, as JSON */
+	VALUE_TEXT,     /* a struct answer_text of the answer */
+	VALUE_RAW,      /* likewise, as JSON */
 	VALUE_OUR_TEXT, /* a struct answer_text of the reader */
 	VALUE_OUR_RAW,
 	VALUE_IDS,    /* a struct answer_ids of the answer */

@@ -25,7 +25,7 @@ struct openai_reader {
 
 	enum openai_place place;
 	const struct openai_key *key; /* of the value that comes next; NULL */
-	uint32_t seen[PLACE_N];	      /* keys of the object at hand, as bits */
+	uint32_t seen[PLACE_N];       /* keys of the object at hand, as bits */
 	enum openai_lanes lane;
 	struct openai_lane rows;
 	struct openai_ids ids;
@@ -35,9 +35,9 @@ struct openai_reader {
 	unsigned n_choices;
 	const char *why_shape, *why_choices, *why_usage; /* first complaints */
 	bool has_choices, has_message;
-	bool is_flat_error;		    /* {"object": "error", ...} */
-	struct answer_error flat;	    /* error members at the root */
-	struct answer_text detail;	    /* FastAPI's errors, JSON */
+	bool is_flat_error;                 /* {"object": "error", ...} */
+	struct answer_error flat;           /* error members at the root */
+	struct answer_text detail;          /* FastAPI's errors, JSON */
 	struct answer_text other_reasoning; /* the field `reasoning` */
 	struct answer_text matched_stop;    /* SGLang's name of stop_reason */
 	struct answer_text function_call;   /* the older form of tool_calls */

@@ -16,7 +16,7 @@
 /* What each kind of server calls a thing; NULL: it knows no such thing. */
 struct dialect {
 	const char *max_tokens, *top_k, *min_p, *repetition_penalty;
-	const char *return_ids;	    /* token ids beside the text */
+	const char *return_ids;     /* token ids beside the text */
 	const char *ids_as_tokens;  /* "token_id:N" in the rows */
 	const char *continue_final; /* a trailing assistant turn is continued */
 	const char *no_generation;  /* and no header of a new turn follows it */
@@ -145,8 +145,7 @@ static enum err_code merge_extra_body(
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(terms->teacher->extra_body, name, value)
-	{
+	json_object_foreach(terms->teacher->extra_body, name, value) {
 		if (is_protected(name))
 			return err_set(err, ERR_INVALID,
 				"teacher '%s': extra_body.%s has a place of its own in "

@@ -28,7 +28,7 @@ enum openai_row_place {
 	ROW_KEY,       /* behind ',' */
 	ROW_MEMBER_END,
 	ROW_FIRST_ENTRY, /* behind the list's '[' */
-	ROW_ENTRY,	 /* behind ',' */
+	ROW_ENTRY,       /* behind ',' */
 	ROW_ENTRY_END
 };
 

@@ -69,7 +69,8 @@ static void ask_question(struct probe *p, struct endpoint *e)
 	buf_clear(&a->body);
 	w->protocol->write_request(&e->form, p->messages, SEED_NONE, &a->body);
 	w->protocol->begin(a->reader, &rules, &a->answer);
-	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max, read_answer);
+	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
+		read_answer);
 }
 
 static void describe_rows(struct probe_result *r, const struct rows *rows)
@@ -83,7 +84,8 @@ static void describe_rows(struct probe_result *r, const struct rows *rows)
 
 		r->k_least = k < r->k_least ? k : r->k_least;
 		r->k_most = k > r->k_most ? k : r->k_most;
-		r->token_bytes = r->token_bytes && rows->token_len[i] != TOKEN_BYTES_UNKNOWN;
+		r->token_bytes =
+			r->token_bytes && rows->token_len[i] != TOKEN_BYTES_UNKNOWN;
 	}
 }
 
@@ -123,7 +125,8 @@ static void describe(struct probe *p, struct ask *a, const struct http_outcome *
 	r->reasoning_len = (uint32_t)answer->reasoning.text.len;
 	r->content_len = (uint32_t)answer->content.text.len;
 	r->body_bytes = o->received;
-	escape(answer->model.text.data, answer->model.text.len, r->model, sizeof(r->model));
+	escape(answer->model.text.data, answer->model.text.len, r->model,
+		sizeof(r->model));
 	describe_rows(r, &answer->rows);
 	r->offer_bytes = stored_size(&p->w, a);
 }
@@ -137,7 +140,8 @@ static void answered(struct probe *p, struct ask *a, const struct http_outcome *
 	if (o->reason != REASON_NONE)
 		reason = o->reason;
 	else if (o->status < 200 || o->status > 299)
-		reason = retry_reason_of_status(o->status, e->code[0] ? e->code : e->type);
+		reason = retry_reason_of_status(
+			o->status, e->code[0] ? e->code : e->type);
 	snprintf(detail, sizeof(detail), "%s%s%s", e->present ? e->message : o->detail,
 		a->answer.why ? "; " : "", a->answer.why ? a->answer.why : "");
 	if (reason == REASON_NONE)

@@ -16,20 +16,20 @@ struct probe_result {
 	const char *teacher, *url; /* lent from the job */
 	enum reason reason;        /* REASON_NONE: it answered, readably */
 	int status;
-	char detail[400];          /* what went wrong, escaped */
+	char detail[400]; /* what went wrong, escaped */
 	enum job_server server;
 	bool model_listed;
-	char model[256];           /* as reported, escaped */
+	char model[256]; /* as reported, escaped */
 	int64_t latency_ms;
 	struct answer_usage usage;
-	uint32_t flags;            /* enum sample_flag */
+	uint32_t flags; /* enum sample_flag */
 	enum finish finish;
 	uint32_t reasoning_len, content_len;
-	uint32_t tokens;           /* rows */
-	uint32_t k_least, k_most;  /* candidates a row */
+	uint32_t tokens;          /* rows */
+	uint32_t k_least, k_most; /* candidates a row */
 	bool token_ids, token_bytes;
-	size_t body_bytes;         /* of the answer */
-	size_t offer_bytes;        /* of the sample as it would be stored */
+	size_t body_bytes;  /* of the answer */
+	size_t offer_bytes; /* of the sample as it would be stored */
 };
 
 /* Asks each endpoint `messages` (JSON). `results` has one entry an endpoint,

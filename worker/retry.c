@@ -65,7 +65,8 @@ enum reason retry_reason_of_status(int status, const char *error_code)
 	case 402:
 		return REASON_PAYMENT;
 	case 403:
-		return is_about_money(error_code) ? REASON_PAYMENT : REASON_UNAUTHORIZED;
+		return is_about_money(error_code) ? REASON_PAYMENT
+						  : REASON_UNAUTHORIZED;
 	case 404:
 		return REASON_NOT_FOUND;
 	case 413:
@@ -75,7 +76,8 @@ enum reason retry_reason_of_status(int status, const char *error_code)
 	case 425:
 		return REASON_SERVER_ERROR;
 	case 429:
-		return is_about_money(error_code) ? REASON_PAYMENT : REASON_RATE_LIMITED;
+		return is_about_money(error_code) ? REASON_PAYMENT
+						  : REASON_RATE_LIMITED;
 	case 503:
 	case 529:
 		return REASON_OVERLOADED;

@@ -31,15 +31,15 @@ struct health {
 	bool refused;          /* a person must act */
 	enum reason reason;    /* of the last failure */
 	int status;
-	int bad_requests;      /* before the first answer */
+	int bad_requests; /* before the first answer */
 };
 
 enum blame {
-	BLAME_NONE,     /* hold the endpoint; the sample is asked again, free */
-	BLAME_SERVER,   /* as BLAME_NONE, or counted: see above */
-	BLAME_ANSWER,   /* the attempt counts */
-	BLAME_REQUEST,  /* asking again is of no use: the sample fails */
-	BLAME_ENDPOINT  /* the endpoint is refused; the sample goes elsewhere */
+	BLAME_NONE,    /* hold the endpoint; the sample is asked again, free */
+	BLAME_SERVER,  /* as BLAME_NONE, or counted: see above */
+	BLAME_ANSWER,  /* the attempt counts */
+	BLAME_REQUEST, /* asking again is of no use: the sample fails */
+	BLAME_ENDPOINT /* the endpoint is refused; the sample goes elsewhere */
 };
 
 /* Who is to blame for a failed attempt. `answered`: the endpoint has ever
@@ -67,9 +67,9 @@ uint32_t health_allows(const struct health *h, uint32_t share, int64_t now_ms);
 /* -- One sample -- */
 
 struct attempts {
-	int made;    /* in all */
-	int counted; /* against the job's attempts */
-	int server;  /* server failures with others being answered */
+	int made;               /* in all */
+	int counted;            /* against the job's attempts */
+	int server;             /* server failures with others being answered */
 	int64_t alone_since_ms; /* first of the server failures in a row; 0: none */
 };
 

@@ -33,12 +33,12 @@ struct rows {
 	uint32_t n; /* tokens */
 	uint32_t m; /* candidates over all tokens */
 
-	uint32_t *id;	     /* [n] of the sampled token; TOKEN_ID_UNKNOWN */
+	uint32_t *id;        /* [n] of the sampled token; TOKEN_ID_UNKNOWN */
 	double *logprob;     /* [n] of the sampled token; NaN: absent */
 	uint32_t *token_at;  /* [n] its bytes in the pool */
 	uint16_t *token_len; /* [n] TOKEN_BYTES_UNKNOWN: not told, or not exactly */
 	uint32_t *first;     /* [n + 1] its candidates */
-	double *tail;	     /* [n] 1 - sum of p over the listed, at least 0;
+	double *tail;        /* [n] 1 - sum of p over the listed, at least 0;
 			      * NaN: nothing listed. Set by rows_normalise. */
 	double *entropy;     /* [n] nat, the tail as one bucket; likewise */
 
@@ -75,7 +75,7 @@ bool rows_token(const struct rows *rows, uint32_t i, struct bytes *out);
 
 struct rows_verdict {
 	enum reason reason; /* REASON_NONE or REASON_BAD_LOGPROBS */
-	bool partial;	    /* FLAG_LOGITS_PARTIAL */
+	bool partial;       /* FLAG_LOGITS_PARTIAL */
 	const char *why;    /* constant; NULL if all is well */
 };
 

@@ -18,7 +18,7 @@
 
 static uint8_t mode_of(const struct job_teacher *t)
 {
-	return t->logprobs_mode == JOB_MODE_RAW	       ? LOGPROBS_RAW
+	return t->logprobs_mode == JOB_MODE_RAW         ? LOGPROBS_RAW
 	       : t->logprobs_mode == JOB_MODE_PROCESSED ? LOGPROBS_PROCESSED
 							: LOGPROBS_UNKNOWN;
 }
@@ -54,7 +54,8 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 	};
 
 	buf_clear(&t->offer);
-	if (!encode_sample(w->encoder, &terms, &a->answer, w->tokens, &head, &t->offer)) {
+	if (!encode_sample(
+		    w->encoder, &terms, &a->answer, w->tokens, &head, &t->offer)) {
 		task_failed(w, t, REASON_TOO_LARGE, a->outcome.status);
 	} else {
 		t->state = TASK_OFFERED;
@@ -166,7 +167,8 @@ static void send_failures(struct worker *w, int64_t now_ms)
 				.shard = h->shard,
 				.epoch = h->epoch,
 				.line = t->prompt->grant->line,
-				.key = {t->prompt->grant->number, t->sample, t->revision},
+				.key = {t->prompt->grant->number, t->sample,
+					t->revision},
 				.reason = (uint8_t)t->reason,
 				.status = (uint16_t)t->status,
 				.attempts = (uint16_t)t->attempts.made,
@@ -209,8 +211,8 @@ static struct task *find(const struct task_list *list, uint64_t serial)
 	return t;
 }
 
-static void take_answer(struct worker *w, struct task *t, enum put_answer answer,
-	int64_t now_ms)
+static void take_answer(
+	struct worker *w, struct task *t, enum put_answer answer, int64_t now_ms)
 {
 	switch (answer) {
 	case PUT_STORED:
@@ -275,7 +277,8 @@ void storing_resend(struct worker *w, int64_t now_ms, bool all)
 		if (!all && now_ms - a->task->sent_ms < AGAIN_MS)
 			continue;
 		a->task->sent_ms = now_ms;
-		tokens_intern(w->tokens, interned_number(w, a), &a->answer.rows, &m.intern);
+		tokens_intern(
+			w->tokens, interned_number(w, a), &a->answer.rows, &m.intern);
 		m.intern.serial = a->intern_serial;
 		worker_tell_store(w, &m);
 	}

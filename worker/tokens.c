@@ -103,8 +103,8 @@ static bool tell_once(struct vocabulary *v, uint32_t id)
 	return told;
 }
 
-static void tell(struct vocabulary *v, uint32_t id, const struct rows *rows, uint32_t at,
-	uint16_t len, struct buf *entries)
+static void tell(struct vocabulary *v, uint32_t id, const struct rows *rows,
+	uint32_t at, uint16_t len, struct buf *entries)
 {
 	if (id == TOKEN_ID_UNKNOWN || len == TOKEN_BYTES_UNKNOWN ||
 		len > LIMIT_TOKEN_BYTES || tell_once(v, id))
@@ -118,9 +118,11 @@ void tokens_tell(struct tokens *t, uint32_t vocabulary, const struct rows *rows,
 	struct vocabulary *v = find(t, vocabulary);
 
 	for (uint32_t i = 0; i < rows->n; i++)
-		tell(v, rows->id[i], rows, rows->token_at[i], rows->token_len[i], entries);
+		tell(v, rows->id[i], rows, rows->token_at[i], rows->token_len[i],
+			entries);
 	for (uint32_t i = 0; i < rows->m; i++)
-		tell(v, rows->cand_id[i], rows, rows->cand_at[i], rows->cand_len[i], entries);
+		tell(v, rows->cand_id[i], rows, rows->cand_at[i], rows->cand_len[i],
+			entries);
 }
 
 static void look_up(struct tokens *t, const struct vocabulary *v, uint16_t ordinal,

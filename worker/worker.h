@@ -37,7 +37,8 @@ struct worker_options {
 };
 
 /* Works until the run has ended, or somebody asks to stop (ERR_NONE). */
-enum err_code worker_run(const struct worker_options *options, struct err *err) MUST_CHECK;
+enum err_code worker_run(const struct worker_options *options, struct err *err)
+	MUST_CHECK;
 
 /* -- For the worker's own files only from here on -- */
 
@@ -51,17 +52,17 @@ struct held_prompt {
 	const struct wire_prompt *grant;
 	struct encode_prompt texts;
 	bool store_has_text;
-	unsigned open_tasks; /* not settled */
+	unsigned open_tasks;   /* not settled */
 	struct endpoint *last; /* its samples stay there: prefix caches */
 };
 
 enum task_state {
-	TASK_READY,    /* waits for an endpoint */
-	TASK_WAITING,  /* ready at not_before_ms */
-	TASK_ASKED,    /* a request is in flight */
-	TASK_INTERN,   /* waits for the store to give ids to tokens */
-	TASK_OFFERED,  /* its offer waits for credit, or for the store's answer */
-	TASK_FAILING,  /* FAILED waits to be RECORDED */
+	TASK_READY,   /* waits for an endpoint */
+	TASK_WAITING, /* ready at not_before_ms */
+	TASK_ASKED,   /* a request is in flight */
+	TASK_INTERN,  /* waits for the store to give ids to tokens */
+	TASK_OFFERED, /* its offer waits for credit, or for the store's answer */
+	TASK_FAILING, /* FAILED waits to be RECORDED */
 	TASK_SETTLED
 };
 
@@ -137,7 +138,7 @@ struct ask {
 	uint64_t seed, answered_before;
 	uint64_t intern_serial;
 	struct http_outcome outcome;
-	struct ask *next; /* in the list of free ones, or of those that wait for ids */
+	struct ask *next;  /* in the list of free ones, or of those that wait for ids */
 	struct ask *older; /* in the list of all */
 };
 
@@ -218,7 +219,8 @@ void storing_see_boot(struct worker *w, uint64_t boot, int64_t now_ms);
 /* endpoints.c */
 enum err_code endpoints_make(struct worker *w, struct err *err) MUST_CHECK;
 void endpoints_free(struct worker *w);
-void endpoints_take_orders(struct worker *w, const struct wire_orders *m, int64_t now_ms);
+void endpoints_take_orders(
+	struct worker *w, const struct wire_orders *m, int64_t now_ms);
 void endpoints_look(struct worker *w, int64_t now_ms);
 void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o);
 /* The endpoint to ask for a task now, or NULL. */

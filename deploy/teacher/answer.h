@@ -18,7 +18,7 @@
 struct press {
 	struct teacher *teacher;
 	const struct style *style;
-	struct figures figures;		/* of the model itself */
+	struct figures figures;         /* of the model itself */
 	struct fragments *fragments[4]; /* the latest styles of entries, newest first */
 };
 

@@ -89,8 +89,7 @@ static bool join_parts(const json_t *parts, struct buf *joined, struct bytes *ou
 	size_t from = joined->len, n = 0, i;
 	const json_t *part;
 
-	json_array_foreach(parts, i, part)
-	{
+	json_array_foreach(parts, i, part) {
 		const char *type = json_string_value(json_object_get(part, "type"));
 		const json_t *text = json_object_get(part, "text");
 
@@ -133,8 +132,9 @@ static bool read_messages(struct ask *a, struct complaint *why)
 			MESSAGES_MAX);
 	a->message = mem_zalloc(n, sizeof(*a->message));
 	a->n_messages = n;
-	json_array_foreach(list, i,
-		one) if (!read_message(a, one, &a->message[i], why)) return false;
+	json_array_foreach(list, i, one)
+		if (!read_message(a, one, &a->message[i], why))
+			return false;
 	return true;
 }
 
@@ -145,8 +145,7 @@ static bool read_prompt_ids(struct ask *a, const json_t *list,
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(list, i, one)
-	{
+	json_array_foreach(list, i, one) {
 		json_int_t id = json_integer_value(one);
 		struct bytes word;
 
@@ -195,8 +194,7 @@ static bool read_stop(struct ask *a, struct complaint *why)
 	if (stop && (!json_is_array(stop) || json_array_size(stop) > ASK_STOPS_MAX))
 		return complain(why, "stop",
 			"stop must be a text or a list of at most %d", ASK_STOPS_MAX);
-	json_array_foreach(stop, i, one)
-	{
+	json_array_foreach(stop, i, one) {
 		if (!json_is_string(one))
 			return complain(why, "stop", "stop must be a list of texts");
 		a->stop[a->n_stop++] = text_of(one);
@@ -297,8 +295,7 @@ static bool refuse_unknown(const struct ask *a, struct complaint *why)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(a->json, name, value)
-	{
+	json_object_foreach(a->json, name, value) {
 		bool is_known = false;
 
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)

@@ -93,7 +93,7 @@ struct exchange {
 	struct ask ask;
 	struct ids prompt;
 	struct question question; /* as asked */
-	struct question told;	  /* as answered: the same but for answer-swapped */
+	struct question told;     /* as answered: the same but for answer-swapped */
 	struct script script;
 	struct choice *choice;
 	unsigned n;

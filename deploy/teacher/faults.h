@@ -52,12 +52,12 @@ enum status_body { STATUS_EMPTY, STATUS_HTML, STATUS_JSON };
 
 /* What a strict reader is expected to do. */
 enum outcome {
-	OUTCOME_STORED,	 /* as usual; it cannot or need not be told */
+	OUTCOME_STORED,  /* as usual; it cannot or need not be told */
 	OUTCOME_FLAGGED, /* stored, with a flag or with what is missing absent */
 	OUTCOME_RETRIED, /* never stored; asked again, failed in the end */
-	OUTCOME_HELD,	 /* the endpoint is held; costs the sample no attempt */
-	OUTCOME_FAILED,	 /* the sample fails at once */
-	OUTCOME_STOPPED	 /* the endpoint is given up */
+	OUTCOME_HELD,    /* the endpoint is held; costs the sample no attempt */
+	OUTCOME_FAILED,  /* the sample fails at once */
+	OUTCOME_STOPPED  /* the endpoint is given up */
 };
 
 struct fault {
@@ -67,7 +67,7 @@ struct fault {
 	const char *summary;
 	struct quirks quirks;
 	enum trick trick;
-	int status;	       /* TRICK_STATUS, TRICK_REDIRECT */
+	int status;            /* TRICK_STATUS, TRICK_REDIRECT */
 	enum status_body body; /* TRICK_STATUS */
 	const char *header;    /* value of Retry-After or Location */
 };

@@ -18,7 +18,7 @@
 #include "deploy/teacher/vocabulary.h"
 
 enum fragment_bytes {
-	FRAGMENT_TRUE,	    /* the token's */
+	FRAGMENT_TRUE,      /* the token's */
 	FRAGMENT_OF_TEXT,   /* those of the text beside them */
 	FRAGMENT_SOME_NULL, /* null for halves and for every seventh id */
 	FRAGMENT_ALL_NULL,
@@ -26,10 +26,10 @@ enum fragment_bytes {
 };
 
 struct fragment_style {
-	bool as_ids;	/* "token_id:N" for the text */
-	bool with_id;	/* "id":N, and the number last */
+	bool as_ids;    /* "token_id:N" for the text */
+	bool with_id;   /* "id":N, and the number last */
 	bool cuts_text; /* half a character has an empty text */
-	bool broken;	/* every text is U+FFFD */
+	bool broken;    /* every text is U+FFFD */
 	enum fragment_bytes bytes;
 };
 

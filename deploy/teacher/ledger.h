@@ -24,7 +24,7 @@ struct ledger_entry {
 	const struct question *question; /* NULL: the request was not understood */
 	const struct ask *ask;
 	unsigned attempt;
-	int status;	   /* 0: nothing was said; 499: the client went away */
+	int status;        /* 0: nothing was said; 499: the client went away */
 	const char *fault; /* NULL: none */
 	struct bytes body; /* NULL: none, or not one that can be told */
 	size_t prompt_tokens;

@@ -23,9 +23,9 @@
 
 struct sampling {
 	double temperature; /* 0: always rank 0 */
-	int64_t top_k;	    /* 0 or less: all */
-	double top_p;	    /* 1: all */
-	double min_p;	    /* 0: all */
+	int64_t top_k;      /* 0 or less: all */
+	double top_p;       /* 1: all */
+	double min_p;       /* 0: all */
 };
 
 /* Ranks from this one on all have the same weight, in every profile. */
@@ -35,7 +35,7 @@ struct sampling {
 /* One profile through a lens. */
 struct view {
 	uint64_t below[RANKS_TOLD]; /* sum of the weights of lower ranks */
-	uint64_t level;		    /* the weight of the level ranks */
+	uint64_t level;             /* the weight of the level ranks */
 	unsigned level_rank;
 	unsigned ranks; /* how many can be drawn */
 	uint64_t total; /* of those */

@@ -18,10 +18,10 @@
 #include <stdint.h>
 
 struct load_settings {
-	int64_t slots;		  /* 0: any number */
-	int64_t queue;		  /* how many may wait; -1: any number */
+	int64_t slots;            /* 0: any number */
+	int64_t queue;            /* how many may wait; -1: any number */
 	double tokens_per_second; /* of one slot; 0: at once */
-	int64_t latency_us;	  /* of every answer, before its first token */
+	int64_t latency_us;       /* of every answer, before its first token */
 };
 
 enum turn_state { TURN_NONE, TURN_WAITS, TURN_RUNS, TURN_REFUSED };

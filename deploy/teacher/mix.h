@@ -12,15 +12,15 @@
 #include <stdint.h>
 
 enum mix_tag {
-	MIX_ORDER = 1,	/* of the ids that are no candidates; by state */
-	MIX_ROW = 2,	/* which profile and rotation a row has; by slot */
-	MIX_PICK = 3,	/* which sentence of a group; by group */
-	MIX_FILL = 4,	/* which filler sentence; by its place */
-	MIX_WRONG = 5,	/* which wrong digit; by slot, or 2^32 for the answer */
-	MIX_DRAW = 6,	/* what is sampled; by seed, then position */
+	MIX_ORDER = 1,  /* of the ids that are no candidates; by state */
+	MIX_ROW = 2,    /* which profile and rotation a row has; by slot */
+	MIX_PICK = 3,   /* which sentence of a group; by group */
+	MIX_FILL = 4,   /* which filler sentence; by its place */
+	MIX_WRONG = 5,  /* which wrong digit; by slot, or 2^32 for the answer */
+	MIX_DRAW = 6,   /* what is sampled; by seed, then position */
 	MIX_ANSWER = 7, /* 0: the answer nobody knows; 1: its commas */
-	MIX_FAULT = 8,	/* which fault strikes; from here on no part of the model */
-	MIX_SEED = 9,	/* a seed for a request without one */
+	MIX_FAULT = 8,  /* which fault strikes; from here on no part of the model */
+	MIX_SEED = 9,   /* a seed for a request without one */
 	MIX_FAULT_FILE = 10,
 	MIX_FAULT_PLACE = 11 /* where a body is cut */
 };

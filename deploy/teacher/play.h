@@ -25,7 +25,7 @@ struct play {
 	unsigned char fill;
 	uint64_t n_fill;
 	uint64_t drip_from;
-	uint64_t drop;	 /* bytes at a time; 0: as fast as they go */
+	uint64_t drop;   /* bytes at a time; 0: as fast as they go */
 	int64_t drip_us; /* between drops */
 	enum play_end end;
 	/* Private: */

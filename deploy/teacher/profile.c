@@ -5,7 +5,7 @@
 #include <math.h>
 
 #define POWER(n) ((uint64_t)1 << (n))
-#define SCALE POWER(40)	    /* sum of the weights of a choice by rate */
+#define SCALE POWER(40)     /* sum of the weights of a choice by rate */
 #define SCALE_MIN POWER(20) /* a rate of 0 or 1 still leaves this */
 
 static uint64_t family_weight(enum slot_family family, unsigned rank)

@@ -34,8 +34,8 @@ struct question {
 	bool is_solved; /* the steps are those of `problem` */
 	bool has_truth;
 	char answer[DECIMAL_MAX]; /* as it is said, if all goes right */
-	unsigned decision;	  /* the byte of it that may go wrong... */
-	char wrong;		  /* ...and what then stands there */
+	unsigned decision;        /* the byte of it that may go wrong... */
+	char wrong;               /* ...and what then stands there */
 };
 
 /* `references` may be NULL. */

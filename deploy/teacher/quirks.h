@@ -17,8 +17,8 @@ enum quirk_choices {
 	CHOICES_HONEST,
 	CHOICES_NULL,
 	CHOICES_EMPTY,
-	CHOICES_MORE,	    /* one more than asked for */
-	CHOICES_FEWER,	    /* one fewer */
+	CHOICES_MORE,       /* one more than asked for */
+	CHOICES_FEWER,      /* one fewer */
 	CHOICES_SAME_INDEX, /* every index is 0, and there are two at least */
 	CHOICES_REVERSED    /* in descending order; a single one has index 7 */
 };
@@ -33,18 +33,18 @@ enum quirk_content {
 enum quirk_rows {
 	ROWS_HONEST,
 	ROWS_NULL,
-	ROWS_FEWER,	/* half of the entries asked for */
-	ROWS_MORE,	/* three more */
-	ROWS_MISSING,	/* every fifth row is left out */
-	ROWS_EXTRA,	/* the last row twice */
-	ROWS_UNSORTED,	/* entries from the last to the first */
+	ROWS_FEWER,     /* half of the entries asked for */
+	ROWS_MORE,      /* three more */
+	ROWS_MISSING,   /* every fifth row is left out */
+	ROWS_EXTRA,     /* the last row twice */
+	ROWS_UNSORTED,  /* entries from the last to the first */
 	ROWS_DUPLICATE, /* the second entry is the first again */
-	ROWS_ODD	/* some numbers are `odd_number` */
+	ROWS_ODD        /* some numbers are `odd_number` */
 };
 
 enum quirk_tokens {
 	TOKENS_HONEST,
-	TOKENS_BROKEN,	   /* every text is U+FFFD, with its bytes */
+	TOKENS_BROKEN,     /* every text is U+FFFD, with its bytes */
 	TOKENS_NO_BYTES,   /* bytes are null */
 	TOKENS_OTHER_BYTES /* bytes are those of another token */
 };

@@ -18,7 +18,7 @@ struct sheet {
 	unsigned sampled, sampled_rank;
 	unsigned k; /* entries in its list */
 	bool sampled_first;
-	bool odd;		      /* the quirk's number goes into this row */
+	bool odd;                     /* the quirk's number goes into this row */
 	uint16_t id[VOCABULARY_SIZE]; /* of the first k ranks */
 };
 

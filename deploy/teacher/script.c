@@ -19,9 +19,9 @@ struct writer {
 	const struct phrases *phrases;
 	const struct question *question;
 	struct script *out;
-	bool is_decided;	       /* the answer has been said once */
+	bool is_decided;               /* the answer has been said once */
 	char part[3][STEP_NUMBER_MAX]; /* #a #b #c of the step at hand */
-	bool ends_in_answer;	       /* #c is the answer */
+	bool ends_in_answer;           /* #c is the answer */
 };
 
 static struct slot *add_slot(struct writer *w, enum slot_family family)

@@ -41,7 +41,7 @@ struct speech {
 	uint32_t *state; /* before the token */
 	size_t n, cap;
 	enum speech_end end;
-	unsigned stop;	  /* SPEECH_STOP: which of the stop texts */
+	unsigned stop;    /* SPEECH_STOP: which of the stop texts */
 	struct buf text;  /* raw bytes without the special tokens */
 	size_t text_len;  /* of it, before the stop text */
 	size_t trace_end; /* tokens up to and with </think>; 0 if there is none */

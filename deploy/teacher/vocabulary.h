@@ -30,12 +30,12 @@ enum vocabulary_id {
 	ID_ASSISTANT = 7,
 	ID_END = 8,
 	ID_TOOL = 9,
-	ID_BYTES = 16,	  /* + byte */
-	ID_PAIRS = 272,	  /* + 26 * first + second, a to z */
+	ID_BYTES = 16,    /* + byte */
+	ID_PAIRS = 272,   /* + 26 * first + second, a to z */
 	ID_LETTERS = 948, /* a space and a letter, A to Z then a to z */
 	ID_RESERVED = 1000,
 	ID_WORDS = 1024, /* words of sentences.c, then invented ones */
-	ID_TWIN = 32767	 /* has the text of another id: " so" */
+	ID_TWIN = 32767  /* has the text of another id: " so" */
 };
 
 struct vocabulary;

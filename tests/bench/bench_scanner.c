@@ -176,8 +176,7 @@ static void walk_row(struct rows *rows, const json_t *row)
 	rows->id[rows->n] = id_of(json_object_get(row, "token"));
 	take_bytes(rows, json_object_get(row, "bytes"), &rows->token_at[rows->n],
 		&rows->token_len[rows->n]);
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach(list, i, entry) {
 		uint32_t m = rows->m;
 
 		rows_grow_candidates(rows);
@@ -205,7 +204,8 @@ static bool read_by_jansson(struct bytes body, int k, struct answer *a)
 	take_text(&a->content.text, json_object_get(message, "content"));
 	take_text(&a->finish_text.text, json_object_get(choice, "finish_reason"));
 	take_text(&a->model.text, json_object_get(root, "model"));
-	json_array_foreach(list, i, row) walk_row(&a->rows, row);
+	json_array_foreach(list, i, row)
+		walk_row(&a->rows, row);
 	if (k > 0 && a->rows.n > 0 &&
 		rows_normalise(&a->rows, (uint32_t)k).reason != REASON_NONE)
 		return false;

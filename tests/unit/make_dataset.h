@@ -40,15 +40,15 @@ struct made {
 	uint64_t prompt;
 	uint32_t sample, revision;
 	const char *reasoning, *content; /* NULL: absent */
-	uint8_t finish;			 /* 0: stop */
+	uint8_t finish;                  /* 0: stop */
 	uint32_t flags;
-	float answer;	   /* its score */
+	float answer;      /* its score */
 	uint32_t n_tokens; /* with logits: rows; 0: no logits */
 	uint32_t k;
 	const char *extra;     /* JSON; NULL: {"level":"N"} */
 	const char *reference; /* NULL: the prompt's number */
 	const char *tool_calls;
-	bool interned;	 /* ids of the dataset's own vocabulary */
+	bool interned;   /* ids of the dataset's own vocabulary */
 	bool with_bytes; /* tokens' lengths and the stream they make up */
 };
 

@@ -39,7 +39,7 @@ static struct corpus_line judge(const char *line)
 /* "" for a prompt, "blank", or the reason's name. */
 static const char *word_for(const struct corpus_line *verdict)
 {
-	return verdict->blank	 ? "blank"
+	return verdict->blank    ? "blank"
 	       : verdict->reason ? reject_name(verdict->reason)
 				 : "";
 }

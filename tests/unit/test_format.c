@@ -74,15 +74,15 @@ static struct record a_record(void)
 }
 
 static const char record_hex[] =
-	"01 03 0000 81000000"					/* 0 */
-	"0807060504030201 09000000 0a000000"			/* 8 */
-	"1100000000000000 1200000000000000 8877665544332211"	/* 24 */
-	"03000000 0400 0500 7ba8da769b010000"			/* 48 */
-	"fa000000 0200 0100 ffffffffffffffff"			/* 64 */
-	"14000000 ffffffff 64000000 3c000000"			/* 80 */
-	"60e3160000000000 ffffffffffffffff 07000000 08000000"	/* 96 */
-	"2c010000 28000000 64000000 01000000 3d000000"		/* 120 */
-	"ffffffff ffffffff 02 01 0000"				/* 140 */
+	"01 03 0000 81000000"                                   /* 0 */
+	"0807060504030201 09000000 0a000000"                    /* 8 */
+	"1100000000000000 1200000000000000 8877665544332211"    /* 24 */
+	"03000000 0400 0500 7ba8da769b010000"                   /* 48 */
+	"fa000000 0200 0100 ffffffffffffffff"                   /* 64 */
+	"14000000 ffffffff 64000000 3c000000"                   /* 80 */
+	"60e3160000000000 ffffffffffffffff 07000000 08000000"   /* 96 */
+	"2c010000 28000000 64000000 01000000 3d000000"          /* 120 */
+	"ffffffff ffffffff 02 01 0000"                          /* 140 */
 	"0000803f 0000c07f 0000c07f 0000c07f 0000c07f 0000c07f" /* 152 */
 	"0000c07f 0000003f 0000c07f 0000c07f 0000c07f 0000c07f";
 
@@ -240,17 +240,17 @@ static void sections__skip_kinds_of_later_writers(void **state)
 static void sections__refuse_what_does_not_fit(void **state)
 {
 	static const char *const cases[] = {
-		"03",				/* no form */
-		"03 02 00",			/* an unknown form */
-		"03 00",			/* no length */
-		"03 00 05 61",			/* longer than what is left */
-		"03 01 00 01",			/* a span without a stream */
-		"03 01 00 00",			/* of nothing, likewise */
-		"01 00 02 6161 03 01 01 02",	/* past the stream */
-		"01 00 02 6161 03 01 03 00",	/* begins behind it */
-		"03 00 00 03 00 00",		/* twice */
+		"03",                           /* no form */
+		"03 02 00",                     /* an unknown form */
+		"03 00",                        /* no length */
+		"03 00 05 61",                  /* longer than what is left */
+		"03 01 00 01",                  /* a span without a stream */
+		"03 01 00 00",                  /* of nothing, likewise */
+		"01 00 02 6161 03 01 01 02",    /* past the stream */
+		"01 00 02 6161 03 01 03 00",    /* begins behind it */
+		"03 00 00 03 00 00",            /* twice */
 		"03 00 ffffffffffffffffffff01", /* a length of 70 bits */
-		"03 00 80",			/* a length that ends early */
+		"03 00 80",                     /* a length that ends early */
 	};
 
 	(void)state;

@@ -75,7 +75,8 @@ static void job__reads_the_whole_of_the_documented_file(void **state)
 	assert_int_equal(job.top_logprobs, 20);
 	assert_true(job.sampling.temperature == 0.7);
 	normal = job_write(&job, false);
-	assert_int_equal(job_parse(normal, strlen(normal), "/elsewhere/x", &again, &err),
+	assert_int_equal(
+		job_parse(normal, strlen(normal), "/elsewhere/x", &again, &err),
 		ERR_NONE);
 	normal_again = job_write(&again, false);
 	assert_string_equal(normal, normal_again);
@@ -108,12 +109,14 @@ static void job__names_the_place_of_what_is_wrong(void **state)
 		"not offer it (only 1)");
 	check_message(",\"keep_raw\":\"al\"",
 		"/jobs/job.json:2:69: keep_raw: must be one of none, failed");
-	assert_int_equal(parse("{\"name\":\"j\",\"corpus\":[\"p\"]}", &job, &err), ERR_INVALID);
+	assert_int_equal(
+		parse("{\"name\":\"j\",\"corpus\":[\"p\"]}", &job, &err), ERR_INVALID);
 	assert_string_equal(err.msg, "/jobs/job.json:1:1: teachers: is missing");
 	assert_int_equal(parse("{\"name\":\"j\",\n\"corpus\" [\"p\"]}", &job, &err),
 		ERR_INVALID);
 	assert_non_null(strstr(err.msg, "/jobs/job.json:2:"));
-	assert_int_equal(parse("{\"name\":\"j\",\"name\":\"k\"}", &job, &err), ERR_INVALID);
+	assert_int_equal(
+		parse("{\"name\":\"j\",\"name\":\"k\"}", &job, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, "duplicate object key"));
 }
 
@@ -137,14 +140,17 @@ static void job__tells_free_changes_from_new_meanings(void **state)
 		enum err_code want;
 		const char *names;
 	} cases[] = {
-		{"", ",\"retry\":{\"attempts\":9},\"accept\":\"flags is empty\"", ERR_NONE, ""},
+		{"", ",\"retry\":{\"attempts\":9},\"accept\":\"flags is empty\"",
+			ERR_NONE, ""},
 		{"", ",\"budget\":{\"usd\":1}", ERR_NONE, ""},
 		{"", ",\"sampling\":{\"n\":2}", ERR_NONE, ""},
 		{",\"sampling\":{\"n\":2}", "", ERR_INVALID, "sampling.n"},
-		{"", ",\"sampling\":{\"max_tokens\":9}", ERR_REFUSED, "sampling.max_tokens"},
+		{"", ",\"sampling\":{\"max_tokens\":9}", ERR_REFUSED,
+			"sampling.max_tokens"},
 		{"", ",\"dedup\":{\"exact\":false}", ERR_INVALID, "dedup.exact"},
 		{"", ",\"system\":\"s\"", ERR_REFUSED, "system"},
-		{"", ",\"logits\":{\"top_logprobs\":5}", ERR_REFUSED, "logits.top_logprobs"},
+		{"", ",\"logits\":{\"top_logprobs\":5}", ERR_REFUSED,
+			"logits.top_logprobs"},
 	};
 
 	(void)state;
@@ -158,7 +164,8 @@ static void job__tells_free_changes_from_new_meanings(void **state)
 		assert_int_equal(parse(a, &was, &err), ERR_NONE);
 		assert_int_equal(parse(b, &now, &err), ERR_NONE);
 		assert_int_equal(job_compare(&was, &now, &err), cases[i].want);
-		assert_true(strncmp(err.msg, cases[i].names, strlen(cases[i].names)) == 0);
+		assert_true(
+			strncmp(err.msg, cases[i].names, strlen(cases[i].names)) == 0);
 		job_release(&was);
 		job_release(&now);
 	}

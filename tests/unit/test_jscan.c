@@ -70,8 +70,7 @@ static void jansson_walk(json_t *v, struct buf *out)
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
 		buf_printf(out, "%d;", JSCAN_OBJECT);
-		json_object_foreach(v, key, member)
-		{
+		json_object_foreach(v, key, member) {
 			buf_printf(out, "K%s:", key);
 			jansson_walk(member, out);
 		}
@@ -79,7 +78,8 @@ static void jansson_walk(json_t *v, struct buf *out)
 		break;
 	case JSON_ARRAY:
 		buf_printf(out, "%d;", JSCAN_ARRAY);
-		json_array_foreach(v, i, member) jansson_walk(member, out);
+		json_array_foreach(v, i, member)
+			jansson_walk(member, out);
 		buf_printf(out, "%d;", JSCAN_ARRAY_END);
 		break;
 	case JSON_STRING:

@@ -292,8 +292,7 @@ static void check_row(const struct rows *r, uint32_t i, const json_t *row)
 	if (!(json_array_size(list) == 0 && own == 0))
 		assert_true(
 			r->logprob[i] == own || (isnan(own) && isnan(r->logprob[i])));
-	json_array_foreach(list, index, entry)
-	{
+	json_array_foreach(list, index, entry) {
 		double logprob = logprob_of(entry);
 
 		assert_true(n < sizeof(want) / sizeof(want[0]));
@@ -329,7 +328,8 @@ static void check_same(const struct answer *a, const json_t *root)
 							     ? json_integer_value(count)
 							     : COUNT_UNKNOWN);
 	assert_int_equal(a->rows.n, json_array_size(list));
-	json_array_foreach(list, i, row) check_row(&a->rows, (uint32_t)i, row);
+	json_array_foreach(list, i, row)
+		check_row(&a->rows, (uint32_t)i, row);
 }
 
 /* What jansson refuses and RFC 8259 does not, or what is refused here only in

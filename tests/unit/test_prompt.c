@@ -361,8 +361,7 @@ static json_t *tree_of_turns(json_t *row, bool *has_system)
 		json_array_extend(out, list);
 	} else {
 		list = json_object_get(row, "conversations");
-		json_array_foreach(list, i, turn)
-		{
+		json_array_foreach(list, i, turn) {
 			json_t *from = either(turn, "from", "role");
 			const char *name = json_string_value(from);
 			const char *role = !strcmp(name, "human") ? "user"
@@ -374,8 +373,7 @@ static json_t *tree_of_turns(json_t *row, bool *has_system)
 					json_copy(either(turn, "value", "content"))));
 		}
 	}
-	json_array_foreach(out, i, turn)
-	{
+	json_array_foreach(out, i, turn) {
 		const char *role = json_string_value(json_object_get(turn, "role"));
 
 		if (!strcmp(role, "system"))
@@ -456,7 +454,7 @@ static void random_turns(struct chance *c, struct buf *out)
 	buf_add_byte(out, '[');
 	for (uint64_t i = 0; i <= n; i++) {
 		uint64_t role = chance_below(c, 12) == 0 ? chance_below(c, 5)
-				: share			 ? 2 + chance_below(c, 3)
+				: share                  ? 2 + chance_below(c, 3)
 							 : chance_below(c, 3);
 
 		buf_printf(out, "%s{\"%s\":\"%s\",", i ? "," : "",
@@ -601,8 +599,9 @@ static bool check_random(const struct prompt_rules *rules, struct buf *line)
 
 			assert_non_null(extra);
 			check_dump(buf_text(line), p.extra, extra);
-			json_object_foreach(extra, key, value) assert_true(
-				json_equal(value, json_object_get(row, key)));
+			json_object_foreach(extra, key, value)
+				assert_true(
+					json_equal(value, json_object_get(row, key)));
 			json_decref(extra);
 		}
 		json_decref(row);

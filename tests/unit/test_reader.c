@@ -68,9 +68,9 @@ static void expect(const char *where, uint64_t since, uint64_t until, const char
 static void reader__yields_live_samples_in_key_order(void **state)
 {
 	const struct made samples[] = {
-		{.prompt = 5, .sample = 1, .content = "b"},		   /* 1 */
-		{.prompt = 2, .sample = 0, .content = "a"},		   /* 2 */
-		{.prompt = 5, .sample = 0, .content = "a"},		   /* 3 */
+		{.prompt = 5, .sample = 1, .content = "b"},                /* 1 */
+		{.prompt = 2, .sample = 0, .content = "a"},                /* 2 */
+		{.prompt = 5, .sample = 0, .content = "a"},                /* 3 */
 		{.prompt = 5, .sample = 1, .revision = 1, .content = "c"}, /* 4 */
 		{.prompt = 9, .sample = 0, .content = "x", .finish = FINISH_LENGTH},
 	};

@@ -15,38 +15,57 @@ static size_t examples(struct wire out[16])
 	static struct wire_lease lease[2] = {{1, 2, 3}, {4, 5, 6}};
 	static struct wire_wanted wanted = {3, 1};
 	static struct wire_prompt prompt[2];
-	static struct wire_endpoint_beat beat = {.teacher = 1, .endpoint = 2, .state = 1,
-		.in_flight = 7, .asked = 9, .cost_nusd = -4};
+	static struct wire_endpoint_beat beat = {.teacher = 1,
+		.endpoint = 2,
+		.state = 1,
+		.in_flight = 7,
+		.asked = 9,
+		.cost_nusd = -4};
 	static struct wire_endpoint_order order = {1, 2, 3, 4, 5, true, true};
-	static struct wire_shard_totals totals = {.shard = 9, .accepted = 3, .n_lines = 3,
-		.committed = {1, 2, 3}, .cost_nusd = 12345678901234};
+	static struct wire_shard_totals totals = {.shard = 9,
+		.accepted = 3,
+		.n_lines = 3,
+		.committed = {1, 2, 3},
+		.cost_nusd = 12345678901234};
 	static struct wire_key key = {7, 8, 9};
 	static struct wire_open_prompt open_prompt = {77, 5};
-	static struct wire_dictionary dictionary = {1, {(const unsigned char *)"dict", 4}};
-	static struct wire_put_item put = {1, 2, 3, 4, {(const unsigned char *)"offer", 5}};
+	static struct wire_dictionary dictionary = {
+		1, {(const unsigned char *)"dict", 4}};
+	static struct wire_put_item put = {
+		1, 2, 3, 4, {(const unsigned char *)"offer", 5}};
 	static struct wire_result_item result = {1, PUT_SAME};
 	static struct wire_token token = {1, {(const unsigned char *)"\xf0\x9f", 2}};
 	static uint32_t id = 42;
 	size_t n = 0;
 
-	prompt[0] = (struct wire_prompt){.number = 12, .line = 3, .id = text("a"),
-		.messages = text("[]"), .has_reference = true, .reference = text("r"),
-		.n_wanted = 1, .wanted = &wanted};
-	prompt[1] = (struct wire_prompt){.number = 13, .line = 4, .id = text("b"),
-		.messages = text("[1]"), .has_extra = true, .extra = text("{}")};
-	out[n++] = (struct wire){.type = WIRE_HELLO,
-		.hello = {77, text("0.1"), text("w"), {2, lease}}};
+	prompt[0] = (struct wire_prompt){.number = 12,
+		.line = 3,
+		.id = text("a"),
+		.messages = text("[]"),
+		.has_reference = true,
+		.reference = text("r"),
+		.n_wanted = 1,
+		.wanted = &wanted};
+	prompt[1] = (struct wire_prompt){.number = 13,
+		.line = 4,
+		.id = text("b"),
+		.messages = text("[1]"),
+		.has_extra = true,
+		.extra = text("{}")};
+	out[n++] = (struct wire){
+		.type = WIRE_HELLO, .hello = {77, text("0.1"), text("w"), {2, lease}}};
 	out[n++] = (struct wire){.type = WIRE_WHO};
 	out[n++] = (struct wire){.type = WIRE_GRANT, .grant = {1, 2, 3, 4, 2, prompt}};
 	out[n++] = (struct wire){.type = WIRE_BEAT, .beat = {{2, lease}, 1, &beat}};
-	out[n++] = (struct wire){.type = WIRE_ORDERS, .orders = {{1, lease}, 1, &order, 1}};
+	out[n++] = (struct wire){
+		.type = WIRE_ORDERS, .orders = {{1, lease}, 1, &order, 1}};
 	out[n++] = (struct wire){.type = WIRE_FAILED,
 		.failed = {1, 2, 3, 4, {5, 6, 7}, 8, 9, 10, 11, 12, -13}};
 	out[n++] = (struct wire){.type = WIRE_TOTALS,
 		.totals = {5, true, false, 99, 1, &totals, {1, &key}}};
 	out[n++] = (struct wire){.type = WIRE_HAVE, .have = {5, {1, &key}}};
-	out[n++] = (struct wire){.type = WIRE_OPEN,
-		.open = {1, 2, 3, 4, 5, 6, 1, &open_prompt}};
+	out[n++] = (struct wire){
+		.type = WIRE_OPEN, .open = {1, 2, 3, 4, 5, 6, 1, &open_prompt}};
 	out[n++] = (struct wire){.type = WIRE_OPENED,
 		.opened = {1, 2, 3, OPEN_FENCED, 4, {1, &key}, 1, &dictionary, 88}};
 	out[n++] = (struct wire){.type = WIRE_PUT, .put = {1, &put}};
@@ -86,7 +105,8 @@ static void wire__comes_back_as_it_went(void **state)
 			unsigned char *cut = malloc(len ? len : 1);
 
 			memcpy(cut, frame.data, len);
-			assert_int_not_equal(wire_decode(bytes_of(cut, len), &w, &err), ERR_NONE);
+			assert_int_not_equal(
+				wire_decode(bytes_of(cut, len), &w, &err), ERR_NONE);
 			free(cut);
 		}
 		buf_add_byte(&frame, 0);
