@@ -176,6 +176,11 @@ enum reason openai_reader_end(struct answer_reader *head)
 {
 	struct openai_reader *r = reader_of(head);
 
+	/* What has been put off is looked at now, so that what is wrong with it
+	 * is not taken for a cut. */
+	r->hold_until = 0;
+	if (r->failed == REASON_NONE && r->lane != LANE_NONE)
+		run(r);
 	if (r->failed == REASON_NONE) {
 		jscan_end(&r->scan);
 		run(r);
