@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests: from a task to an answer, or to a decision about a failure. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,49 @@ void asking_start(struct worker *w, int64_t now_ms)
 	}
 }
 
+static bool stands_in(struct bytes text, struct bytes word)
+{
+	return text.data && memmem(text.data, text.len, word.data, word.len);
+}
+
+/* True if the word may come from the prompt, the answer or a key. */
+static bool is_ours(const struct ask *a, struct bytes word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if (word.data[i] >= 0x80)
+			return true; /* a corpus may have it in another spelling */
+	return stands_in(a->task->prompt->texts.messages, word) ||
+	       stands_in(buf_bytes(&a->answer.content.text), word) ||
+	       stands_in(buf_bytes(&a->answer.reasoning.text), word) ||
+	       endpoint_secret_has(a->endpoint, word);
+}
+
+/* What a server says about its failure, with "_" for every word that may be
+ * ours: servers repeat what they were asked, and with which key. */
+static struct log_quoted hide_ours(const struct ask *a, const char *said)
+{
+	char shown[ANSWER_ERROR_TEXT + 1];
+	size_t n = 0;
+
+	for (const char *p = said; *p && n < sizeof(shown);) {
+		const char *end = p;
+
+		while (isalnum((unsigned char)*end) || (unsigned char)*end >= 0x80)
+			end++;
+		if (end == p) {
+			shown[n++] = *p++;
+			continue;
+		}
+		if (is_ours(a, bytes_of(p, (size_t)(end - p)))) {
+			shown[n++] = '_';
+			p = end;
+		}
+		while (p < end && n < sizeof(shown))
+			shown[n++] = *p++;
+	}
+	return log_quote_bytes(shown, n);
+}
+
 /* Logs a failure; of many alike only the first of a second. */
 static void log_failure(const struct ask *a, enum reason reason, int status)
 {
@@ -157,8 +201,8 @@ static void log_failure(const struct ask *a, enum reason reason, int status)
 		"url=%s reason=%s status=%d code=%s message=%s detail=%s why=%s "
 		"alike_before=%u",
 		log_quote(a->endpoint->url).text, reason_name(reason), status,
-		log_quote(e->present ? e->code[0] ? e->code : e->type : "").text,
-		log_quote(e->present && status >= 400 ? e->message : "").text,
+		hide_ours(a, e->present ? e->code[0] ? e->code : e->type : "").text,
+		hide_ours(a, e->present && status >= 400 ? e->message : "").text,
 		log_quote(a->outcome.detail).text,
 		log_quote(a->answer.why ? a->answer.why : "").text, more);
 	last_reason = reason;
@@ -198,7 +242,8 @@ static void take_failure(
 	t->wasted_nusd += encode_cost(e->job, &a->answer.usage);
 	t->wasted_prompt_tokens += count_or_zero(a->answer.usage.prompt_tokens);
 	t->wasted_completion_tokens += count_or_zero(a->answer.usage.completion_tokens);
-	if (blame == BLAME_ANSWER && a->outcome.received > 0)
+	if (blame == BLAME_ANSWER && a->outcome.received > 0 &&
+		!endpoint_key_is_in(e, buf_bytes(&a->raw)))
 		storing_send_raw(w, a, reason);
 	if (retry_sample(&t->attempts, blame, (int)w->job.attempts,
 		    e->answered > a->answered_before, worker_chance(w), now_ms,
@@ -209,6 +254,23 @@ static void take_failure(
 		task_failed(w, t, reason, a->outcome.status);
 	}
 	asking_release(w, a);
+}
+
+/* In anything that would be stored. */
+static bool repeats_key(const struct ask *a)
+{
+	const struct answer *got = &a->answer;
+	const struct answer_text *text[] = {&got->content, &got->reasoning,
+		&got->refusal, &got->tool_calls, &got->finish_text, &got->stop_reason,
+		&got->model, &got->system_fingerprint, &got->id};
+	const char *request_id = a->outcome.request_id;
+
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
+		if (text[i]->present &&
+			endpoint_key_is_in(a->endpoint, buf_bytes(&text[i]->text)))
+			return true;
+	return endpoint_key_is_in(
+		a->endpoint, bytes_of(request_id, strlen(request_id)));
 }
 
 /* What the body says, given how its way here was. */
@@ -225,12 +287,11 @@ static enum reason verdict(
 							   : a->answer.error.type);
 	if (reason != REASON_NONE)
 		return reason;
+	if (repeats_key(a))
+		return REASON_SECRET_ECHO;
 	if (a->answer.model.present &&
 		!endpoint_model_is_right(a->endpoint, buf_bytes(&a->answer.model.text)))
 		return REASON_WRONG_MODEL;
-	if (endpoint_key_is_in(a->endpoint, buf_bytes(&a->answer.content.text)) ||
-		endpoint_key_is_in(a->endpoint, buf_bytes(&a->answer.reasoning.text)))
-		return REASON_SECRET_ECHO;
 	return REASON_NONE;
 }
 

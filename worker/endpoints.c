@@ -329,6 +329,21 @@ bool endpoint_key_is_in(const struct endpoint *e, struct bytes text)
 	       memmem(text.data, text.len, key, strlen(key));
 }
 
+bool endpoint_secret_has(const struct endpoint *e, struct bytes word)
+{
+	const char *key = keys.text[e->teacher];
+
+	if (key && memmem(key, strlen(key), word.data, word.len))
+		return true;
+	for (size_t i = 0; i < e->job->n_extra_headers; i++) {
+		const char *value = e->job->extra_header[i].value;
+
+		if (memmem(value, strlen(value), word.data, word.len))
+			return true;
+	}
+	return false;
+}
+
 static enum endpoint_state state_of(const struct endpoint *e)
 {
 	if (e->health.refused)

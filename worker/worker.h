@@ -229,6 +229,8 @@ struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t no
 bool endpoint_model_is_right(struct endpoint *e, struct bytes reported);
 /* True if the text holds the endpoint's key. */
 bool endpoint_key_is_in(const struct endpoint *e, struct bytes text);
+/* True if the endpoint's key, or one of the job's headers, has the word in it. */
+bool endpoint_secret_has(const struct endpoint *e, struct bytes word);
 void endpoints_beat(struct worker *w, struct wire_beat *beat); /* caller frees lists */
 
 #endif
