@@ -7,7 +7,9 @@ raises AssertionError when something is wrong, and ends only processes that it
 started, by their id.
 """
 import collections
+import contextlib
 import hashlib
+import http.server
 import json
 import os
 import shutil
@@ -16,19 +18,21 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared", "data")
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 from teacher_server import Server, wait_until  # noqa: E402,F401
 
 # A sanitizer's report must not look like one of the program's exit codes.
 ENV = dict(os.environ, ASAN_OPTIONS="exitcode=99:detect_leaks=1",
            UBSAN_OPTIONS="halt_on_error=1:exitcode=99:print_stacktrace=1",
-           TSAN_OPTIONS="exitcode=99:halt_on_error=1")
+           TSAN_OPTIONS="exitcode=99:halt_on_error=1:suppressions='%s'"
+           % os.path.join(ROOT, "tests", "tsan.supp"))
 
 
 def problems(count, seed=1):
@@ -37,6 +41,96 @@ def problems(count, seed=1):
                            "--count", str(count), "--seed", str(seed), "-o", "-"],
                           check=True, capture_output=True, text=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Restartable(Server):
+    """A teacher that can be killed and started again at the same address."""
+
+    def __init__(self, retort, *options):
+        super().__init__(retort, *options)
+        self.command = [retort, "teacher", "--port", str(self.port), "--ledger", self.ledger,
+                        *options]
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+        self.child.stderr.close()
+
+    def restart(self):
+        self.child = subprocess.Popen(self.command, stderr=subprocess.PIPE)
+
+        def listens():
+            assert self.child.poll() is None, self.child.stderr.read().decode()
+            try:
+                return self.ask("/health")[0] == 200
+            except ConnectionError:
+                return False
+        wait_until(listens)
+
+
+class OwnTeacher:
+    """A teacher of a test's own, for what the built-in one would not do.
+
+    `answer(request, handler)` gets the request's JSON and returns (status, body,
+    headers), or None if it has answered, or not, by itself. The model list is there.
+    """
+
+    def __init__(self, answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.reply(200, {"object": "list", "data": [
+                    {"id": "teacher", "object": "model", "owned_by": "test"}]}, {})
+
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                got = answer(json.loads(self.rfile.read(length)), self)
+                if got:
+                    self.reply(*got)
+                else:
+                    self.close_connection = True
+
+            def reply(self, status, body, headers):
+                body = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+            def handle(self):
+                try:
+                    super().handle()
+                except OSError:
+                    pass  # the other side was killed
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def chat_answer(content, **changes):
+    """A good answer, as the plainest of servers gives it."""
+    answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "teacher",
+              "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                  "role": "assistant", "content": content}}],
+              "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}}
+    answer.update(changes)
+    return answer
 
 
 class Rig:
@@ -238,13 +332,18 @@ def shared_corpus(name):
     return None
 
 
+@contextlib.contextmanager
+def timed(name):
+    begun = time.monotonic()
+    print("%s ..." % name, flush=True)
+    yield
+    print("%s: ok, %.1f s" % (name, time.monotonic() - begun), flush=True)
+
+
 def main(*tests):
     """Runs the tests that the command line names, or all."""
     retort, names = sys.argv[1], sys.argv[2:]
     for test in tests:
-        if names and test.__name__ not in names:
-            continue
-        begun = time.monotonic()
-        print("%s ..." % test.__name__, flush=True)
-        test(retort)
-        print("%s: ok, %.1f s" % (test.__name__, time.monotonic() - begun), flush=True)
+        if not names or test.__name__ in names:
+            with timed(test.__name__):
+                test(retort)
