@@ -11,24 +11,37 @@ struct budget budget_of(double usd, int64_t tokens)
 	};
 }
 
+bool budget_is_set(const struct budget *b)
+{
+	return b->max_nusd != INT64_MAX || b->max_tokens != UINT64_MAX;
+}
+
 bool budget_is_spent(const struct budget *b, const struct budget_use *use)
 {
 	return (b->max_nusd != INT64_MAX && use->nusd >= b->max_nusd) ||
 	       (b->max_tokens != UINT64_MAX && use->tokens >= b->max_tokens);
 }
 
+/* So many samples at the highest price are part of every average. */
+#define DOUBT 4.0
+
+/* Whether `out` samples more stay below the budget. */
+static bool fits(double spent, double max, double most, const struct budget_use *use)
+{
+	double expected = (spent + DOUBT * most) / ((double)use->samples + DOUBT);
+
+	return spent + (double)use->samples_out * expected < max;
+}
+
 bool budget_allows(const struct budget *b, const struct budget_use *use)
 {
-	double samples = use->samples ? (double)use->samples : 1;
-	double nusd = (double)use->nusd * (1 + (double)use->samples_out / samples);
-	double tokens = (double)use->tokens * (1 + (double)use->samples_out / samples);
-
 	if (budget_is_spent(b, use))
 		return false;
-	/* Before the first answer there is no average: a few samples find one. */
-	if (use->samples == 0)
-		return (b->max_nusd == INT64_MAX && b->max_tokens == UINT64_MAX) ||
-		       use->samples_out < 8;
-	return (b->max_nusd == INT64_MAX || nusd < (double)b->max_nusd) &&
-	       (b->max_tokens == UINT64_MAX || tokens < (double)b->max_tokens);
+	if (use->samples_out == 0)
+		return true;
+	return (b->max_nusd == INT64_MAX || fits((double)use->nusd, (double)b->max_nusd,
+						    (double)b->sample_nusd, use)) &&
+	       (b->max_tokens == UINT64_MAX ||
+		       fits((double)use->tokens, (double)b->max_tokens,
+			       (double)b->sample_tokens, use));
 }

@@ -170,6 +170,7 @@ void live_save(struct coordinator *c);
 void live_refill(struct coordinator *c, uint64_t prompts);
 /* True if all shards have ended. */
 bool live_all_ended(struct coordinator *c);
+struct budget_use live_budget_use(struct coordinator *c);
 
 /* grant.c: grants up to `want` prompts to a worker; returns how many. */
 unsigned grant_prompts(

@@ -113,6 +113,32 @@ void live_save(struct coordinator *c)
 	}
 }
 
+/* The totals, and what shards have gathered since they were saved. */
+struct budget_use live_budget_use(struct coordinator *c)
+{
+	const struct totals *t = &c->l->totals;
+	struct budget_use use = {.nusd = t->cost_nusd,
+		.tokens = (uint64_t)(t->prompt_tokens + t->completion_tokens),
+		.samples = (uint64_t)t->samples_committed};
+
+	for (size_t i = 0; i < c->n_live; i++) {
+		const struct shard_row *now = &c->live[i]->row;
+		const struct shard_row *saved = &c->live[i]->saved;
+
+		use.nusd += now->cost_nusd - saved->cost_nusd;
+		use.tokens +=
+			(uint64_t)(now->prompt_tokens - saved->prompt_tokens +
+				   now->completion_tokens - saved->completion_tokens);
+		use.samples +=
+			(uint64_t)(now->samples_committed - saved->samples_committed);
+	}
+	for (size_t i = 0; i < lease_n(c->leases); i++)
+		use.samples_out +=
+			(uint64_t)t->n *
+			(uint64_t)__builtin_popcountll(lease_at(c->leases, i)->prompts);
+	return use;
+}
+
 void live_refill(struct coordinator *c, uint64_t prompts)
 {
 	uint64_t shard;

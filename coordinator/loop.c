@@ -91,9 +91,7 @@ static bool is_blocked(struct coordinator *c, int64_t now_ms)
 /* Looks whether the run is over, for whatever reason. */
 static void look_for_end(struct coordinator *c, int64_t now_ms)
 {
-	struct budget_use use = {.nusd = c->l->totals.cost_nusd,
-		.tokens = (uint64_t)(c->l->totals.prompt_tokens +
-				     c->l->totals.completion_tokens)};
+	struct budget_use use = live_budget_use(c);
 
 	if (c->phase == PHASE_RUN) {
 		if (live_all_ended(c) && c->store.adopted) {
@@ -122,7 +120,7 @@ static void look_for_budget_end(struct coordinator *c)
 	bool waiting = c->n_workers > 0;
 
 	if (c->phase != PHASE_RUN || lease_n(c->leases) > 0 ||
-		(c->budget.max_nusd == INT64_MAX && c->budget.max_tokens == UINT64_MAX))
+		!budget_is_set(&c->budget))
 		return;
 	for (size_t i = 0; i < c->n_workers; i++)
 		waiting = waiting && c->worker[i]->want > 0;

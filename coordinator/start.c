@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bringing ledger, job and corpus together: a new run, or one that goes on. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,30 @@ static enum err_code open_ledger(struct coordinator *c, bool *is_new, struct err
 	return code;
 }
 
+/* For a guess of what a sample may cost, where the job does not say it all. */
+#define TOKENS_UNSAID 16384
+#define PROMPT_TOKENS 1024
+
+static void set_budget(struct coordinator *c)
+{
+	int64_t most = job_has_int(c->job.sampling.max_tokens)
+			       ? c->job.sampling.max_tokens
+			       : TOKENS_UNSAID;
+	double nusd = 0;
+
+	for (size_t i = 0; i < c->job.n_teachers; i++) {
+		const struct job_teacher *t = &c->job.teacher[i];
+
+		/* A USD per million tokens is 1000 nano-USD per token. */
+		nusd = fmax(
+			nusd, 1000 * (t->completion_usd_per_mtok * (double)most +
+					     t->prompt_usd_per_mtok * PROMPT_TOKENS));
+	}
+	c->budget = budget_of(c->job.budget_usd, c->job.budget_tokens);
+	c->budget.sample_nusd = (int64_t)fmin(nusd, 1e15);
+	c->budget.sample_tokens = (uint64_t)most + PROMPT_TOKENS;
+}
+
 enum err_code start_open(struct coordinator *c, struct err *err)
 {
 	bool is_new;
@@ -249,7 +274,7 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 		return code;
 	c->job_text = job_write(&c->job, false);
 	c->public_text = job_write_public(&c->job);
-	c->budget = budget_of(c->job.budget_usd, c->job.budget_tokens);
+	set_budget(c);
 	code = prompt_rules_init(
 		&c->rules, c->job.template, c->job.system, c->job.prefill, err);
 	if (code != ERR_NONE)

@@ -277,29 +277,15 @@ static void hear_beat(struct coordinator *c, struct worker *w,
 	free(lost.at);
 }
 
-static struct budget_use budget_use(struct coordinator *c)
-{
-	struct budget_use use = {.nusd = c->l->totals.cost_nusd,
-		.tokens = (uint64_t)(c->l->totals.prompt_tokens +
-				     c->l->totals.completion_tokens),
-		.samples = (uint64_t)c->l->totals.samples_committed};
-
-	for (size_t i = 0; i < lease_n(c->leases); i++)
-		use.samples_out += (uint64_t)__builtin_popcountll(
-					   lease_at(c->leases, i)->prompts) *
-				   c->l->totals.n;
-	return use;
-}
-
 /* Prompts that may be granted now, of those that are wanted. */
 static unsigned affordable(struct coordinator *c, unsigned want)
 {
 	struct budget_use use;
 	unsigned n = 0;
 
-	if (c->budget.max_nusd == INT64_MAX && c->budget.max_tokens == UINT64_MAX)
+	if (!budget_is_set(&c->budget))
 		return want;
-	use = budget_use(c);
+	use = live_budget_use(c);
 	while (n < want && budget_allows(&c->budget, &use)) {
 		use.samples_out += c->l->totals.n;
 		n++;

@@ -211,7 +211,8 @@ def a_budget_stops_a_run(retort):
         out = r.run(expect=1)
         p = r.progress()
         assert p["state"] == "budget", (p, out)
-        assert 0.02 < p["cost_usd"] < 0.07, p
+        # A prompt is two samples of at most 0.012; it may be passed by little more.
+        assert 0.045 < p["cost_usd"] < 0.06, p
         r.verify()
         cost = sum(x["provenance"]["cost_usd"] for x in r.export())
         assert abs(cost - p["cost_usd"]) < 1e-9, (cost, p)
