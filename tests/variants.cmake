@@ -24,3 +24,31 @@ add_test(NAME system/without_protections
                  $<TARGET_FILE:store_protocol> $<TARGET_FILE_DIR:retort>)
 set_tests_properties(system/store_protocol system/without_protections
                      PROPERTIES LABELS slow TIMEOUT 300)
+
+# The whole program under ThreadSanitizer, whatever this build has: two kinds of
+# sanitizer cannot be in one program, so it is compiled from the sources again.
+if(NOT RETORT_SANITIZE STREQUAL "thread")
+  set(sources ${CMAKE_SOURCE_DIR}/deploy/retort.c)
+  foreach(target retort_common retort_store retort_coordinator retort_worker
+          retort_deploy retort_teacher)
+    get_target_property(folder ${target} SOURCE_DIR)
+    get_target_property(names ${target} SOURCES)
+    list(TRANSFORM names PREPEND ${folder}/)
+    list(APPEND sources ${names})
+  endforeach()
+  add_executable(retort_tsan ${sources})
+  target_include_directories(retort_tsan PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(retort_tsan PRIVATE _GNU_SOURCE
+                             RETORT_VERSION="${PROJECT_VERSION}")
+  target_compile_options(retort_tsan PRIVATE -O1 -g -fno-omit-frame-pointer
+                         -fno-strict-aliasing -fsanitize=thread)
+  target_link_options(retort_tsan PRIVATE -fsanitize=thread)
+  target_link_libraries(retort_tsan PRIVATE PkgConfig::ZMQ PkgConfig::CURL
+    PkgConfig::SQLITE PkgConfig::LMDB PkgConfig::JANSSON PkgConfig::ZSTD PkgConfig::ZLIB
+    PkgConfig::XXHASH PkgConfig::SODIUM PkgConfig::MICROHTTPD Threads::Threads m)
+  if(RETORT_SYSTEM_PYTHON)
+    add_test(NAME system/tsan COMMAND ${RETORT_SYSTEM_PYTHON}
+             ${CMAKE_CURRENT_SOURCE_DIR}/system/lifecycle.py $<TARGET_FILE:retort_tsan>)
+    set_tests_properties(system/tsan PROPERTIES LABELS slow TIMEOUT 300)
+  endif()
+endif()

@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what the tests need, builds with AddressSanitizer and UBSan, and runs
+# every test. The last words are those of the runner, ctest.
+#
+#     tests/run.sh [CTEST-OPTION]...     e.g. -L fast, -R kill_storm, -j 1
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+./deploy/setup.sh test
+cmake --preset asan >/dev/null
+cmake --build --preset asan
+exec ctest --preset asan -j "$(($(nproc) + 1))" "$@"
