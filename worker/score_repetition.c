@@ -54,17 +54,6 @@ static inline uint64_t word_ends(uint64_t w)
 	       (wide & each * 0x80);
 }
 
-static inline void add_run(struct repetition *r, uint64_t run)
-{
-	uint16_t *place = &r->seen[run >> r->shift];
-	uint16_t tag = (uint16_t)(run | 1);
-	unsigned char repeated = *place == tag;
-
-	*place = tag;
-	r->repeated += repeated;
-	r->tail[r->runs++ % TAIL_WORDS] = repeated;
-}
-
 /* Of the last runs. */
 static float tail_share(const struct repetition *r)
 {
@@ -73,11 +62,6 @@ static float tail_share(const struct repetition *r)
 	for (uint32_t i = 0; i < n; i++)
 		repeated += r->tail[i];
 	return (float)repeated / (float)n;
-}
-
-static inline uint64_t turn(uint64_t v, int by)
-{
-	return v << by | v >> (64 - by);
 }
 
 /* Eight bytes, zeros for those behind the end. */
@@ -126,26 +110,37 @@ static inline const unsigned char *next_word(
 	}
 }
 
-/* The runs of four words in the text. */
+/* The runs of four words in the text: sixteen bits of each word's hash make up
+ * the run's. Local variables, since a store through `seen` might change *r. */
 static void count(struct repetition *r, struct bytes text)
 {
 	const unsigned char *p = text.data, *end = p + text.len;
-	uint64_t first = 0, second = 0, third = 0, fourth;
+	uint16_t *seen = r->seen;
+	uint32_t runs = 0, repeated = 0;
+	uint64_t last_four = 0, hash;
+	size_t words = 0;
+	int shift = r->shift;
 
-	for (size_t words = 0; p < end;) {
+	while (p < end) {
 		if (*p <= ' ') {
 			p++;
 			continue;
 		}
-		p = next_word(p, end, &fourth);
-		if (++words >= 4)
-			add_run(r, (first ^ turn(second, 16) ^ turn(third, 32) ^
-					   turn(fourth, 48)) *
-					   MIX);
-		first = second;
-		second = third;
-		third = fourth;
+		p = next_word(p, end, &hash);
+		last_four = last_four << 16 | hash >> 48;
+		if (++words >= 4) {
+			uint64_t run = last_four * MIX;
+			uint16_t *place = &seen[run >> shift];
+			uint16_t tag = (uint16_t)(run | 1);
+			bool is_repeated = *place == tag;
+
+			*place = tag;
+			repeated += is_repeated;
+			r->tail[runs++ % TAIL_WORDS] = is_repeated;
+		}
 	}
+	r->runs = runs;
+	r->repeated = repeated;
 }
 
 /* How many bytes at the end are the same as those p before them. */
