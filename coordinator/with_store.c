@@ -183,54 +183,80 @@ void fail_sample(struct coordinator *c, const struct wire_failed *f, uint32_t wo
 	live_changed(c, live);
 }
 
+/* What a prompt may still lack: its first samples, and what is to be asked again.
+ * The caller frees the list. */
+static struct wire_key_list wanted_keys(
+	struct coordinator *c, uint64_t shard, uint64_t prompt)
+{
+	static struct redo redos[HAVE_MAX];
+	size_t n_redos = ledger_open_redos(c->l, shard, redos, HAVE_MAX);
+	struct wire_key_list list = {0};
+
+	list.at = mem_zalloc(c->l->totals.n + n_redos, sizeof(*list.at));
+	for (uint32_t s = 0; s < c->l->totals.n; s++)
+		list.at[list.n++] = (struct wire_key){prompt, s, 0};
+	for (size_t i = 0; i < n_redos; i++)
+		if (redos[i].prompt == prompt)
+			list.at[list.n++] = (struct wire_key){
+				prompt, redos[i].sample, redos[i].revision};
+	return list;
+}
+
 /* Which samples are committed is the store's to say; those that are not are
  * given up when its answer comes. If that is lost, the prompt stays suspect. */
 void fail_prompts(struct coordinator *c, uint64_t shard, uint64_t prompts)
 {
 	struct index_shard index;
-	struct wire_key *keys;
 
 	if (!c->store.adopted || ledger_index_shard(c->l, shard, &index) != ERR_NONE)
 		return;
-	keys = mem_zalloc(c->l->totals.n, sizeof(*keys));
 	for (; prompts; prompts &= prompts - 1) {
 		uint64_t number =
 			index_shard_number(&index, (uint32_t)__builtin_ctzll(prompts));
 		struct wire m = {.type = WIRE_HAVE,
-			.have = {TAG_PROMPT + number, {c->l->totals.n, keys}}};
+			.have = {TAG_PROMPT + number, wanted_keys(c, shard, number)}};
 
-		for (uint32_t s = 0; s < c->l->totals.n; s++)
-			keys[s] = (struct wire_key){number, s, 0};
 		out_send(c, &c->store.peer, &m);
+		free(m.have.keys.at);
 		log_warn("coordinator", "workers go on dying on a prompt",
 			"prompt=%" PRIu64, number);
 	}
-	free(keys);
 }
 
-/* A convicted prompt: the samples that the store has not are given up. */
+static bool is_in(const struct wire_key_list *list, const struct wire_key *key)
+{
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->at[i].prompt == key->prompt &&
+			list->at[i].sample == key->sample &&
+			list->at[i].revision == key->revision)
+			return true;
+	return false;
+}
+
+/* A convicted prompt: the samples that the store has not are given up. What has
+ * failed before stays as it is. */
 static void carry_out(
 	struct coordinator *c, uint64_t prompt, const struct wire_key_list *has)
 {
 	uint64_t shard, line;
 	uint32_t corpus;
 	struct index_shard index;
+	struct wire_key_list wanted;
 
 	if (ledger_locate(c->l, prompt, &shard, &corpus, &line) != ERR_NONE ||
 		ledger_index_shard(c->l, shard, &index) != ERR_NONE)
 		return;
-	for (uint32_t s = 0; s < c->l->totals.n; s++) {
+	wanted = wanted_keys(c, shard, prompt);
+	for (uint32_t i = 0; i < wanted.n; i++) {
 		struct wire_failed f = {.shard = shard,
 			.line = (uint8_t)(line - index.first_line),
-			.key = {prompt, s, 0},
+			.key = wanted.at[i],
 			.reason = REASON_WORKER_CRASH};
-		bool there = false;
 
-		for (uint32_t i = 0; i < has->n; i++)
-			there = there || has->at[i].sample == s;
-		if (!there)
+		if (!is_in(has, &wanted.at[i]))
 			fail_sample(c, &f, 0);
 	}
+	free(wanted.at);
 }
 
 static void take_has(struct coordinator *c, const struct wire_have *has)
