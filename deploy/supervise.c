@@ -29,7 +29,8 @@
 #define LINE_EVERY_MS 5000
 /* A process that lives shorter than this died quickly. */
 #define QUICK_MS 2000
-/* So many quick deaths in a row, and we give up: by itself, or killed. */
+/* So many quick deaths in a row, and we give up: of something that cannot start,
+ * or of something that is killed. Workers may die of their prompts (lease.h). */
 #define QUICK_DEATHS_MAX 5
 #define QUICK_KILLS_MAX 30
 #define RESTART_FIRST_MS 100
@@ -44,6 +45,7 @@ struct supervisor {
 	char pid_text[16], unreachable[16], coordinator_address[64], store_address[64];
 	int sock_fd, lock_fd;
 	struct status *status;
+	int64_t settled; /* samples, when a worker last died */
 	bool terminal, bar_shown;
 	int64_t bar_at_ms, leave_by_ms;
 	int exit_code;
@@ -208,17 +210,59 @@ static void give_up(struct supervisor *s, const struct child *c)
 	child_signal(&s->coordinator, SIGTERM);
 }
 
-static void plan_restart(
-	struct supervisor *s, struct child *c, bool killed, int64_t now_ms)
+/* Whether samples were settled since this was last asked. */
+static bool work_was_done(struct supervisor *s)
 {
+	struct status_now now = {0};
+	struct err err;
+	int64_t before = s->settled;
+
+	if (!s->status && status_open(s->options->dir, &s->status, &err) != ERR_NONE)
+		return false;
+	if (!status_now(s->status, &now))
+		return false;
+	s->settled = now.committed + now.samples_failed;
+	return s->settled != before;
+}
+
+/* How a process has ended. */
+enum end_kind {
+	END_FAILED,  /* it gave up by itself */
+	END_CRASHED, /* a signal of its own making, or a sanitizer's exit */
+	END_KILLED   /* from outside */
+};
+
+static enum end_kind end_kind(int status)
+{
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM
+			       ? END_KILLED
+			       : END_CRASHED;
+	return WEXITSTATUS(status) <= EXIT_FAILED ? END_FAILED : END_CRASHED;
+}
+
+static bool is_worker(const struct supervisor *s, const struct child *c)
+{
+	return c != &s->coordinator && c != &s->store;
+}
+
+static void plan_restart(
+	struct supervisor *s, struct child *c, enum end_kind kind, int64_t now_ms)
+{
+	bool by_prompt = kind != END_FAILED && is_worker(s, c);
+	bool patient = by_prompt || kind == END_KILLED;
+	bool quick = now_ms - c->started_ms < QUICK_MS;
 	int64_t wait = RESTART_FIRST_MS;
 
-	c->quick_deaths = now_ms - c->started_ms < QUICK_MS ? c->quick_deaths + 1 : 0;
-	if (c->quick_deaths >= (killed ? QUICK_KILLS_MAX : QUICK_DEATHS_MAX)) {
+	if (by_prompt && work_was_done(s))
+		quick = false;
+	c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
+	if (c->quick_deaths >= (patient ? QUICK_KILLS_MAX : QUICK_DEATHS_MAX)) {
 		give_up(s, c);
 		return;
 	}
-	for (int i = 1; i < c->quick_deaths && !killed && wait < RESTART_MAX_MS; i++)
+	for (int i = 1;
+		i < c->quick_deaths && kind != END_KILLED && wait < RESTART_MAX_MS; i++)
 		wait *= 2;
 	c->restart_at_ms = now_ms + wait;
 }
@@ -226,9 +270,7 @@ static void plan_restart(
 static void take_end(struct supervisor *s, struct child *c, int status)
 {
 	int64_t now_ms = clock_mono_ms();
-	bool killed = WIFSIGNALED(status) &&
-		      (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM);
-	bool is_worker = c != &s->coordinator && c != &s->store;
+	enum end_kind kind = end_kind(status);
 
 	child_listen(c, s->bar_shown);
 	child_ended(c);
@@ -251,10 +293,9 @@ static void take_end(struct supervisor *s, struct child *c, int status)
 	if (WIFSIGNALED(status))
 		log_warn("run", "a process died", "name=%s signal=%d", c->name,
 			WTERMSIG(status));
-	if (is_worker && c->session[0])
-		report_gone(s, c,
-			!killed && !(WIFEXITED(status) && WEXITSTATUS(status) <= 1));
-	plan_restart(s, c, killed, now_ms);
+	if (is_worker(s, c) && c->session[0])
+		report_gone(s, c, kind == END_CRASHED);
+	plan_restart(s, c, kind, now_ms);
 }
 
 static void reap(struct supervisor *s)
@@ -274,7 +315,7 @@ static void restart_due(struct supervisor *s, int64_t now_ms)
 		struct child *c = child_at(s, i);
 
 		if (c->restart_at_ms && now_ms >= c->restart_at_ms && !start(s, c))
-			plan_restart(s, c, false, now_ms);
+			plan_restart(s, c, END_FAILED, now_ms);
 	}
 }
 
