@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <time.h>
 
+/* The end of the year 9999. */
+#define LAST_MS 253402300799999
+
 static int64_t read_us(clockid_t id)
 {
 	struct timespec ts;
@@ -29,11 +32,16 @@ int64_t clock_wall_ms(void)
 
 void clock_text(int64_t wall_ms, char out[25])
 {
-	time_t s = (time_t)(wall_ms / 1000);
+	time_t s;
 	struct tm tm;
 	char day[20];
 
+	if (wall_ms < 0)
+		wall_ms = 0;
+	if (wall_ms > LAST_MS)
+		wall_ms = LAST_MS;
+	s = (time_t)(wall_ms / 1000);
 	gmtime_r(&s, &tm);
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, 25, "%.19s.%03uZ", day, (unsigned)(wall_ms % 1000) % 1000u);
+	snprintf(out, 25, "%.19s.%03uZ", day, (unsigned)(wall_ms % 1000));
 }

@@ -59,12 +59,14 @@ static int64_t walk(struct jscan *s, const char *path, int64_t at)
 				return -1;
 		} else {
 			at = (int64_t)jscan_offset(s);
-			if (i == step.index)
+			if (i == step.index && *path)
 				return walk(s, path, at);
 			do {
 				event = jscan_next(s);
 				if (event < JSCAN_OBJECT || s->depth < depth)
-					return -1;
+					return -1; /* there is no such entry */
+				if (i == step.index)
+					return at;
 			} while (s->depth > depth || event == JSCAN_KEY);
 		}
 	}

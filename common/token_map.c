@@ -25,7 +25,8 @@ static size_t slot_of(const struct token_map *m, uint16_t ordinal, struct bytes 
 		const struct token_entry *e = &m->entry[m->slot[i] - 1];
 
 		if (e->len == token.len && e->ordinal == ordinal &&
-			memcmp(m->pool + e->at, token.data, token.len) == 0)
+			(token.len == 0 ||
+				memcmp(m->pool + e->at, token.data, token.len) == 0))
 			break;
 	}
 	return i;

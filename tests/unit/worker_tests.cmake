@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The worker's pure parts. Transcripts and corpora are read from the source tree;
 # the corpora may lie beside it.
-retort_unit_test(text retort_common)
 foreach(name final_answer openai_answer openai_random openai_request rows score spans think)
   retort_unit_test(${name} retort_worker PkgConfig::JANSSON)
 endforeach()
