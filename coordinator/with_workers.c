@@ -13,6 +13,8 @@
 
 /* A worker that is silent for so many terms is forgotten. */
 #define FORGET_TERMS 2
+/* On a busy machine a report may be late by so much. */
+#define SILENT_MIN_MS 200
 /* A grant of fewer prompts is not worth its message. */
 #define FAIR_MIN 4
 #define WANT_MAX (1 << 20)
@@ -311,6 +313,14 @@ static unsigned fair(struct coordinator *c, unsigned want)
 	return part < FAIR_MIN ? (want < FAIR_MIN ? want : FAIR_MIN) : part;
 }
 
+/* It has missed two reports: what it gets now would wait for a whole term if it
+ * is dead. */
+static bool is_silent(
+	const struct coordinator *c, const struct worker *w, int64_t now_ms)
+{
+	return now_ms - w->seen_ms > 2 * c->options->heartbeat_ms + SILENT_MIN_MS;
+}
+
 void workers_feed(struct coordinator *c, int64_t now_ms)
 {
 	if (c->phase != PHASE_RUN || !c->store.adopted || c->store.paused)
@@ -319,7 +329,7 @@ void workers_feed(struct coordinator *c, int64_t now_ms)
 		struct worker *w = c->worker[i];
 		unsigned granted, can;
 
-		if (w->want == 0)
+		if (w->want == 0 || is_silent(c, w, now_ms))
 			continue;
 		can = affordable(c, fair(c, w->want));
 		granted = can ? grant_prompts(c, w, can, now_ms) : 0;
@@ -348,32 +358,33 @@ static void hear_done(struct coordinator *c, const struct wire_done *done)
 	/* What is finished ends when the store's totals say so. */
 }
 
-/* Releases all leases of a worker; who is convicted fails. */
+/* The holder of a lease has died: evidence against its prompts, unless the grant
+ * never arrived. Who is convicted fails. */
+static void holder_died(struct coordinator *c, struct lease lease, enum worker_end end)
+{
+	struct lease_shard *s;
+	uint64_t convicted;
+
+	lease_holder_died(c->leases, lease.shard, lease.epoch,
+		lease.confirmed ? end : WORKER_LEFT, &convicted);
+	ledger_remove_lease(c->l, lease.epoch);
+	s = lease_find_shard(c->leases, lease.shard);
+	for (uint64_t left = s ? s->suspect & lease.prompts : 0; left;
+		left &= left - 1) {
+		int line = __builtin_ctzll(left);
+
+		ledger_put_suspect(c->l, lease.shard, (uint8_t)line, s->points[line]);
+	}
+	if (convicted)
+		fail_prompts(c, lease.shard, convicted);
+}
+
 static void release_leases(struct coordinator *c, struct worker *w, enum worker_end end)
 {
-	for (size_t i = lease_n(c->leases); i-- > 0;) {
-		struct lease lease;
-		struct lease_shard *s;
-		uint64_t convicted;
-
-		if (i >= lease_n(c->leases))
-			continue;
-		lease = *lease_at(c->leases, i);
-		if (lease.worker != w->number)
-			continue;
-		lease_holder_died(c->leases, lease.shard, lease.epoch, end, &convicted);
-		ledger_remove_lease(c->l, lease.epoch);
-		s = lease_find_shard(c->leases, lease.shard);
-		for (uint64_t left = s ? s->suspect & lease.prompts : 0; left;
-			left &= left - 1) {
-			int line = __builtin_ctzll(left);
-
-			ledger_put_suspect(
-				c->l, lease.shard, (uint8_t)line, s->points[line]);
-		}
-		if (convicted)
-			fail_prompts(c, lease.shard, convicted);
-	}
+	for (size_t i = lease_n(c->leases); i-- > 0;)
+		if (i < lease_n(c->leases) &&
+			lease_at(c->leases, i)->worker == w->number)
+			holder_died(c, *lease_at(c->leases, i), end);
 }
 
 void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end)
@@ -408,19 +419,13 @@ void workers_expire(struct coordinator *c, int64_t now_ms)
 			workers_gone(c, c->worker[i], WORKER_LOST);
 	while ((lease = lease_expired(c->leases, now_ms))) {
 		struct lease was = *lease;
-		uint64_t convicted;
 
-		/* A grant that never arrived says nothing about its prompts. */
-		lease_holder_died(c->leases, was.shard, was.epoch,
-			was.confirmed ? WORKER_LOST : WORKER_LEFT, &convicted);
-		ledger_remove_lease(c->l, was.epoch);
+		holder_died(c, was, WORKER_LOST);
 		ledger_event(c->l, "lease_expired", was.worker, (int64_t)was.shard,
 			"epoch %" PRIu64, was.epoch);
 		log_info("coordinator", "a lease expired",
 			"shard=%" PRIu64 " epoch=%" PRIu64 " worker=%u", was.shard,
 			was.epoch, was.worker);
-		if (convicted)
-			fail_prompts(c, was.shard, convicted);
 	}
 }
 

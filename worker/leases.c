@@ -112,6 +112,9 @@ void leases_take_grant(struct worker *w, struct bytes frame, int64_t now_ms)
 				     : w->prompts_wanted;
 	h->next = w->held;
 	w->held = h;
+	/* The coordinator hears of it before anything is asked: should we die of
+	 * one of these prompts, it knows that we had them. */
+	w->beat_at = now_ms;
 	send_open(w, h, now_ms);
 }
 
