@@ -4,21 +4,22 @@
 const char *rig_program;
 extern char **environ;
 
-static char *ipc_in(const struct folder *folder, const char *name)
+void rig_begin(struct store_rig *r)
 {
-	return mem_printf("ipc://%s/%s", folder->path, name);
+	rig_begin_in(r, "/tmp");
 }
 
-void rig_begin(struct store_rig *r)
+void rig_begin_in(struct store_rig *r, const char *folder)
 {
 	struct err err;
 
 	*r = (struct store_rig){0};
-	folder_make(&r->folder);
-	r->run_dir = file_join(r->folder.path, "rig.run");
-	r->log = file_join(r->folder.path, "store.log");
-	r->listen = ipc_in(&r->folder, "store");
-	r->connect = ipc_in(&r->folder, "coordinator");
+	r->folder = mem_printf("%s/retort-test-XXXXXX", folder);
+	assert_non_null(mkdtemp(r->folder));
+	r->run_dir = file_join(r->folder, "rig.run");
+	r->log = file_join(r->folder, "store.log");
+	r->listen = mem_printf("ipc://%s/store", r->folder);
+	r->connect = mem_printf("ipc://%s/coordinator", r->folder);
 	r->packer = packer_new();
 	must(link_serve(r->connect, &r->coordinator, &err), &err);
 	must(link_connect(r->listen, &r->worker, &err), &err);
@@ -32,7 +33,8 @@ void rig_end(struct store_rig *r)
 	link_close(r->coordinator);
 	link_end();
 	packer_free(r->packer);
-	folder_remove(&r->folder);
+	assert_int_equal(file_remove_all(r->folder, NULL), ERR_NONE);
+	free(r->folder);
 	free(r->run_dir);
 	free(r->log);
 	free(r->listen);

@@ -32,7 +32,7 @@
 extern const char *rig_program; /* retort */
 
 struct store_rig {
-	struct folder folder;
+	char *folder; /* the sockets', the log's and the run's */
 	char *run_dir, *log, *listen, *connect;
 	pid_t pid;
 	struct link *coordinator, *worker;
@@ -49,6 +49,8 @@ struct heard {
 };
 
 void rig_begin(struct store_rig *r);
+/* The same below a folder that is there. */
+void rig_begin_in(struct store_rig *r, const char *folder);
 void rig_end(struct store_rig *r);
 /* Starts the store and adopts it as run `run_id`. */
 void rig_start(struct store_rig *r);
