@@ -218,6 +218,8 @@ void lease_restore(struct lease_table *t, const struct lease *lease, int64_t now
 	restored.granted_ms = now_ms;
 	restored.until_ms = now_ms + t->term_ms;
 	restored.confirmed = false;
+	/* The ledger does not tell: a suspect is always leased alone. */
+	restored.suspect = !(restored.prompts & ~s->suspect);
 	if (restored.prompts)
 		add_lease(t, &restored);
 }

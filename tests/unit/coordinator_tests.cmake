@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(name corpus_line idsort index lines prompt)
+foreach(name budget corpus_line credit idsort index lease lines prompt)
   retort_unit_test(${name} retort_coordinator PkgConfig::JANSSON)
 endforeach()
