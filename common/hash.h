@@ -23,9 +23,15 @@ static inline uint64_t hash64(const void *p, size_t len)
 	return XXH3_64bits(p, len);
 }
 
+/* For what is worth a call: the widest vectors that the machine has. */
+uint64_t hash64_long(const void *p, size_t len, uint64_t seed);
+
+#define HASH_LONG 1024
+
 static inline uint64_t hash64_seeded(const void *p, size_t len, uint64_t seed)
 {
-	return XXH3_64bits_withSeed(p, len, seed);
+	return len < HASH_LONG ? XXH3_64bits_withSeed(p, len, seed)
+			       : hash64_long(p, len, seed);
 }
 
 static inline struct hash128 hash128(const void *p, size_t len)

@@ -36,12 +36,26 @@ static void hash__depends_on_seed_and_length(void **state)
 		assert_true(hash64(zeros, len) != hash64(zeros, len - 1));
 }
 
+/* Long inputs take another way, to the same value. */
+static void hash__is_the_same_at_every_length(void **state)
+{
+	unsigned char bytes[3 * HASH_LONG];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 31 + i / 256);
+	for (size_t len = 0; len < sizeof(bytes); len++)
+		assert_true(hash64_seeded(bytes, len, len) ==
+			    XXH3_64bits_withSeed(bytes, len, len));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hash__is_xxh3_with_the_values_of_its_page),
 		cmocka_unit_test(hash__takes_nothing_from_nowhere),
 		cmocka_unit_test(hash__depends_on_seed_and_length),
+		cmocka_unit_test(hash__is_the_same_at_every_length),
 	};
 
 	return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
