@@ -127,8 +127,8 @@ static void wake_shards(struct coordinator *c)
 
 		if (ledger_load_shard(c->l, live->row.shard, &fresh) != ERR_NONE)
 			continue;
-		memcpy(live->row.failed, fresh.failed, sizeof(fresh.failed));
-		memcpy(live->row.redo, fresh.redo, sizeof(fresh.redo));
+		/* Saved and in the totals already: only what comes now is to be added. */
+		live->row = live->saved = fresh;
 		live_changed(c, live);
 	}
 	if (ledger_next_pending(c->l, 0, &shard) && shard < c->next_pending)
