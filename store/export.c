@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/export.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "common/mem.h"
@@ -78,16 +80,30 @@ static enum err_code write_samples(struct export *e, const struct export_format 
 }
 
 /* Beside a file: OUT.manifest.json. */
+static char *manifest_path(const struct export *e)
+{
+	return mem_printf("%s.manifest.json", e->options->out);
+}
+
+/* That of the file which is replaced goes first: should this process end between
+ * the two, a file without a manifest is better than one with another's. */
+static enum err_code remove_manifest(const struct export *e, struct err *err)
+{
+	char *path = manifest_path(e);
+	enum err_code code = ERR_NONE;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		code = err_sys(err, "cannot replace '%s'", path);
+	free(path);
+	return code;
+}
+
 static enum err_code write_manifest(struct export *e, struct err *err)
 {
-	char *path, *text;
-	enum err_code code;
+	char *path = manifest_path(e);
+	char *text = manifest_text(&e->manifest, true);
+	enum err_code code = file_write(path, text, strlen(text), 0666, err);
 
-	if (strcmp(e->options->out, "-") == 0)
-		return ERR_NONE;
-	path = mem_printf("%s.manifest.json", e->options->out);
-	text = manifest_text(&e->manifest, true);
-	code = file_write(path, text, strlen(text), 0666, err);
 	free(path);
 	free(text);
 	return code;
@@ -96,6 +112,7 @@ static enum err_code write_manifest(struct export *e, struct err *err)
 static enum err_code run_file(struct export *e, const struct export_format *format,
 	struct filter *where, struct err *err)
 {
+	bool is_stream = strcmp(e->options->out, "-") == 0;
 	struct outfile_sum sum;
 	enum err_code code =
 		outfile_open(e->options->out, e->options->force, &e->out, err);
@@ -106,6 +123,8 @@ static enum err_code run_file(struct export *e, const struct export_format *form
 	if (code == ERR_NONE && format->finish)
 		code = format->finish(e, err);
 	format->close(e);
+	if (code == ERR_NONE && !is_stream)
+		code = remove_manifest(e, err);
 	if (code != ERR_NONE) {
 		outfile_abort(&e->out);
 		return code;
@@ -113,7 +132,7 @@ static enum err_code run_file(struct export *e, const struct export_format *form
 	code = outfile_finish(&e->out, &sum, err);
 	if (code == ERR_NONE)
 		manifest_add_file(&e->manifest, &sum);
-	return code == ERR_NONE ? write_manifest(e, err) : code;
+	return code == ERR_NONE && !is_stream ? write_manifest(e, err) : code;
 }
 
 static enum err_code run_folder(struct export *e, const struct export_format *format,
