@@ -79,6 +79,7 @@ struct ledger {
 	struct db *db;
 	struct totals totals;
 	bool totals_changed;
+	bool reindexing; /* shards were retired: prompts have failures already */
 };
 
 /* `path` is RUN/ledger.sqlite; made with an empty schema if it is not there
@@ -108,6 +109,8 @@ size_t ledger_corpora(struct ledger *l, struct index_corpus **out);
 void ledger_put_corpus(struct ledger *l, const struct index_corpus *c);
 void ledger_forget_corpora(struct ledger *l); /* before a reindex */
 void ledger_add_shard(struct ledger *l, const struct index_shard *s);
+/* Before a reindex. What is added behind it takes its prompts' failures over, and
+ * what of them is to be asked again; what failures cost stays counted. */
 void ledger_retire_shards(struct ledger *l);
 /* ERR_NOT_FOUND if there is no such shard. */
 enum err_code ledger_index_shard(

@@ -64,6 +64,21 @@ void ledger_forget_corpora(struct ledger *l)
 	l->totals_changed = true;
 }
 
+/* Failures, and samples to be asked again, stand where their prompt stands. */
+static void move_failures(struct ledger *l, const struct index_shard *s)
+{
+	for (uint32_t i = 0; i < s->n_lines; i++) {
+		uint64_t prompt = index_shard_number(s, i);
+
+		if (!(s->present >> i & 1))
+			continue;
+		db_run(l->db, "UPDATE failure SET shard = ?, line = ? WHERE prompt = ?",
+			"uiu", s->shard, (int64_t)i, prompt);
+		db_run(l->db, "UPDATE redo SET shard = ?, line = ? WHERE prompt = ?",
+			"uiu", s->shard, (int64_t)i, prompt);
+	}
+}
+
 void ledger_add_shard(struct ledger *l, const struct index_shard *s)
 {
 	unsigned char hashes[4 * SHARD_PROMPTS], numbers[8 * SHARD_PROMPTS];
@@ -84,6 +99,8 @@ void ledger_add_shard(struct ledger *l, const struct index_shard *s)
 		(int64_t)s->n_lines, s->present, s->numbers ? numbers : NULL,
 		s->numbers ? 8 * (size_t)s->n_lines : 0, hashes, 4 * (size_t)s->n_lines,
 		prompts);
+	if (l->reindexing)
+		move_failures(l, s);
 	l->totals.prompts += prompts;
 	l->totals_changed = true;
 }
@@ -91,14 +108,26 @@ void ledger_add_shard(struct ledger *l, const struct index_shard *s)
 void ledger_retire_shards(struct ledger *l)
 {
 	struct totals *t = &l->totals;
+	struct db_query *q;
 
 	ledger_begin(l);
+	l->reindexing = true;
 	db_run(l->db, "UPDATE shard SET state = 2", "");
 	t->prompts = t->prompts_done = t->prompts_failed = 0;
 	t->samples_committed = t->samples_accepted = t->samples_duplicate = 0;
 	t->samples_truncated = t->samples_failed = t->answers_fenced = 0;
 	t->prompt_tokens = t->cached_prompt_tokens = 0;
 	t->completion_tokens = t->reasoning_tokens = t->cost_nusd = 0;
+	q = db_query(l->db,
+		"SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0),"
+		" coalesce(sum(cost_nusd), 0) FROM failure",
+		"");
+	if (db_next(q)) {
+		t->prompt_tokens = db_int(q, 0);
+		t->completion_tokens = db_int(q, 1);
+		t->cost_nusd = db_int(q, 2);
+		db_done(q);
+	}
 	l->totals_changed = true;
 }
 
