@@ -2,6 +2,7 @@
 #include "store/elsewhere.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 
@@ -16,7 +17,10 @@ struct elsewhere {
 
 struct elsewhere *elsewhere_new(void)
 {
-	return mem_zalloc(1, sizeof(struct elsewhere));
+	struct elsewhere *e = mem_alloc(sizeof(*e));
+
+	/* Its pages are fetched now, not one by one as samples come. */
+	return memset(e, 0, sizeof(*e));
 }
 
 void elsewhere_free(struct elsewhere *e)

@@ -11,7 +11,7 @@
  *     them, checks fences and identities, counts, seals, writes and commits;
  *   - process: a real `retort store`, which gets them over its socket, two messages
  *     of a worker's size on the way, and answers each after its commit.
- * Runs are interleaved, medians are compared. FOLDER is on the disk that is measured.
+ * Runs are interleaved, the median of the rounds' ratios counts. FOLDER is on the disk that is measured.
  *
  * Two shapes of sample: a text of 1 KB without logits, and 128 tokens with 20
  * candidates each. The file's size is compared with the bytes of its keys and values.
@@ -239,9 +239,24 @@ static double store_once(const struct messages *m, const char *folder)
 	return begun;
 }
 
-/* The library, in a process of its own: `bench_commit library SHAPE FOLDER` prints
- * the seconds that it took. The first batch, with the shards' fences, is not timed. */
+/* Runs this program again as `bench_commit PART ARG FOLDER`: each way of writing
+ * has a process and a heap of its own. Its seconds. */
+static double in_child(
+	const char *program, const char *part, const char *arg, const char *folder)
+{
+	char *command = mem_printf("'%s' %s '%s' '%s'", program, part, arg, folder);
+	FILE *out = popen(command, "r");
+	double seconds = 0;
 
+	assert_non_null(out);
+	assert_int_equal(fscanf(out, "%lf", &seconds), 1);
+	assert_int_equal(pclose(out), 0);
+	free(command);
+	return seconds;
+}
+
+/* `bench_commit library SHAPE FOLDER`. The first batch, with the shards' fences, is
+ * not timed. */
 static void library(const struct shape *shape, const char *folder)
 {
 	char *dir = mem_printf("%s/library", folder);
@@ -285,19 +300,6 @@ static void library(const struct shape *shape, const char *folder)
 	free(dir);
 }
 
-static double library_once(const char *program, size_t shape, const char *folder)
-{
-	char *command = mem_printf("'%s' library %zu '%s'", program, shape, folder);
-	FILE *out = popen(command, "r");
-	double seconds = 0;
-
-	assert_non_null(out);
-	assert_int_equal(fscanf(out, "%lf", &seconds), 1);
-	assert_int_equal(pclose(out), 0);
-	free(command);
-	return seconds;
-}
-
 /* The bare loop. */
 
 static void lmdb_ok(int rc)
@@ -312,7 +314,6 @@ struct replay {
 	MDB_dbi dbi[256]; /* by the store's number */
 	bool is_record[256];
 	double begun; /* at the first record */
-	size_t commits;
 };
 
 static void replay_one(struct replay *r, const struct trace_entry *e, char *at)
@@ -337,40 +338,11 @@ static void replay_one(struct replay *r, const struct trace_entry *e, char *at)
 	case TRACE_COMMIT:
 		lmdb_ok(mdb_txn_commit(r->txn));
 		r->txn = NULL;
-		r->commits += r->begun > 0;
 		break;
 	default:
 		fail();
 	}
 }
-
-static double replay_once(char *trace, size_t len, const char *folder, size_t *commits)
-{
-	struct replay r = {0};
-	double seconds;
-	char *dir = file_join(folder, "bare");
-
-	assert_int_equal(mkdir(dir, 0700), 0);
-	lmdb_ok(mdb_env_create(&r.env));
-	lmdb_ok(mdb_env_set_maxdbs(r.env, 32));
-	lmdb_ok(mdb_env_set_mapsize(r.env, (size_t)4 << 30));
-	lmdb_ok(mdb_env_open(r.env, dir, 0, 0600));
-	for (size_t at = 0; at < len;) {
-		struct trace_entry e;
-
-		memcpy(&e, trace + at, sizeof(e));
-		replay_one(&r, &e, trace + at + sizeof(e));
-		at += sizeof(e) + e.key_len + e.value_len;
-	}
-	seconds = now_s() - r.begun;
-	*commits = r.commits;
-	mdb_env_close(r.env);
-	assert_int_equal(file_remove_all(dir, NULL), ERR_NONE);
-	free(dir);
-	return seconds;
-}
-
-/* The traced run */
 
 static char *read_all(const char *path, size_t *len)
 {
@@ -387,20 +359,46 @@ static char *read_all(const char *path, size_t *len)
 	return bytes;
 }
 
-static char *traced(const char *program, size_t shape, const char *folder,
-	const char *tracer, size_t *len)
+/* `bench_commit bare TRACE FOLDER`, from the first record on. */
+static void bare(const char *path, const char *folder)
 {
-	char *path = file_join(folder, "trace"), *trace;
+	struct replay r = {0};
+	double seconds;
+	size_t len;
+	char *trace = read_all(path, &len), *dir = file_join(folder, "bare");
+
+	assert_int_equal(mkdir(dir, 0700), 0);
+	lmdb_ok(mdb_env_create(&r.env));
+	lmdb_ok(mdb_env_set_maxdbs(r.env, 32));
+	lmdb_ok(mdb_env_set_mapsize(r.env, (size_t)4 << 30));
+	lmdb_ok(mdb_env_open(r.env, dir, 0, 0600));
+	for (size_t at = 0; at < len;) {
+		struct trace_entry e;
+
+		memcpy(&e, trace + at, sizeof(e));
+		replay_one(&r, &e, trace + at + sizeof(e));
+		at += sizeof(e) + e.key_len + e.value_len;
+	}
+	seconds = now_s() - r.begun;
+	mdb_env_close(r.env);
+	assert_int_equal(file_remove_all(dir, NULL), ERR_NONE);
+	free(dir);
+	free(trace);
+	printf("%.6f\n", seconds);
+}
+
+/* The calls that the library makes, in a file. */
+static char *traced(
+	const char *program, const char *shape, const char *folder, const char *tracer)
+{
+	char *path = file_join(folder, "trace");
 
 	unlink(path);
 	setenv("RETORT_TRACE", path, 1);
 	setenv("LD_PRELOAD", tracer, 1);
-	library_once(program, shape, folder);
+	in_child(program, "library", shape, folder);
 	unsetenv("LD_PRELOAD");
-	trace = read_all(path, len);
-	unlink(path);
-	free(path);
-	return trace;
+	return path;
 }
 
 /* Bytes of the file, over those of its keys and values. */
@@ -462,34 +460,52 @@ static double median(double *v, size_t n)
 	return v[n / 2];
 }
 
+/* Of rounds: what the machine does beside touches both parts of one alike. */
+static double median_ratio(const double *part, const double *whole)
+{
+	double ratio[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++)
+		ratio[i] = part[i] / whole[i];
+	return median(ratio, ROUNDS);
+}
+
 struct figures {
-	double bare, library, process, file;
-	size_t commits, traced;
+	double bare, library, process; /* samples a second */
+	double library_ratio, process_ratio, file;
+	size_t traced;
 };
 
 static struct figures measure(char *const *argv, const char *folder, size_t number)
 {
-	double bare[ROUNDS], lib[ROUNDS], process[ROUNDS];
+	double bare_s[ROUNDS], library_s[ROUNDS], process_s[ROUNDS];
 	const struct shape *shape = &shapes[number];
+	const char *label = number ? "1" : "0";
 	struct store_rig r = {.packer = packer_new()};
 	struct figures f = {0};
 	struct messages m;
+	struct stat st;
 	char *trace;
 
 	make_messages(&r, shape, &m);
 	packer_free(r.packer);
-	trace = traced(argv[0], number, folder, argv[2], &f.traced);
+	trace = traced(argv[0], label, folder, argv[2]);
+	assert_int_equal(stat(trace, &st), 0);
+	f.traced = (size_t)st.st_size;
 	for (int round = 0; round < ROUNDS; round++) {
-		bare[round] = replay_once(trace, f.traced, folder, &f.commits);
-		lib[round] = library_once(argv[0], number, folder);
-		process[round] = store_once(&m, folder);
+		bare_s[round] = in_child(argv[0], "bare", trace, folder);
+		library_s[round] = in_child(argv[0], "library", label, folder);
+		process_s[round] = store_once(&m, folder);
 	}
-	f.bare = shape->samples / median(bare, ROUNDS);
-	f.library = shape->samples / median(lib, ROUNDS);
-	f.process = shape->samples / median(process, ROUNDS);
+	unlink(trace);
+	free(trace);
+	f.library_ratio = median_ratio(bare_s, library_s);
+	f.process_ratio = median_ratio(bare_s, process_s);
+	f.bare = shape->samples / median(bare_s, ROUNDS);
+	f.library = shape->samples / median(library_s, ROUNDS);
+	f.process = shape->samples / median(process_s, ROUNDS);
 	f.file = file_over_payload(&m, folder);
 	free_messages(&m);
-	free(trace);
 	return f;
 }
 
@@ -508,6 +524,10 @@ int main(int argc, char **argv)
 		library(&shapes[atoi(argv[2]) & 1], argv[3]);
 		return 0;
 	}
+	if (argc == 4 && strcmp(argv[1], "bare") == 0) {
+		bare(argv[2], argv[3]);
+		return 0;
+	}
 	if (argc != 4 && !json) {
 		fprintf(stderr,
 			"usage: bench_commit RETORT TRACE_LMDB.SO FOLDER [--json]\n");
@@ -517,19 +537,19 @@ int main(int argc, char **argv)
 	for (size_t s = 0; s < 2; s++)
 		f[s] = measure(argv, argv[3], s);
 	if (json) {
-		print_json("commit_over_lmdb", f[1].library / f[1].bare);
-		print_json("commit_text_over_lmdb", f[0].library / f[0].bare);
-		print_json("store_over_lmdb", f[1].process / f[1].bare);
-		print_json("store_text_over_lmdb", f[0].process / f[0].bare);
+		print_json("commit_over_lmdb", f[1].library_ratio);
+		print_json("commit_text_over_lmdb", f[0].library_ratio);
+		print_json("store_over_lmdb", f[1].process_ratio);
+		print_json("store_text_over_lmdb", f[0].process_ratio);
 		print_json("file_over_payload", fmax(f[0].file, f[1].file));
 		return 0;
 	}
-	printf("%-20s %8s %6s %11s %11s %6s %11s %6s %6s\n", "", "commits", "MB",
-		"bare/s", "library/s", "ratio", "process/s", "ratio", "file");
+	printf("%-20s %6s %11s %11s %6s %11s %6s %6s\n", "", "MB", "bare/s",
+		"library/s", "ratio", "process/s", "ratio", "file");
 	for (size_t s = 0; s < 2; s++)
-		printf("%-20s %8zu %6.0f %11.0f %11.0f %6.2f %11.0f %6.2f %6.3f\n",
-			shapes[s].label, f[s].commits, (double)f[s].traced / 1e6,
-			f[s].bare, f[s].library, f[s].library / f[s].bare, f[s].process,
-			f[s].process / f[s].bare, f[s].file);
+		printf("%-20s %6.0f %11.0f %11.0f %6.2f %11.0f %6.2f %6.3f\n",
+			shapes[s].label, (double)f[s].traced / 1e6, f[s].bare,
+			f[s].library, f[s].library_ratio, f[s].process,
+			f[s].process_ratio, f[s].file);
 	return 0;
 }
