@@ -156,6 +156,9 @@ static void take_totals(struct coordinator *c, const struct wire_totals *totals)
 	}
 	for (uint32_t i = 0; i < totals->revised.n; i++)
 		redo_ended(c, &totals->revised.at[i], true);
+	if (totals->paused != c->store.paused)
+		ledger_event(c->l, totals->paused ? "disk_low" : "disk_ok", -1, -1,
+			totals->paused ? "the store is paused" : "the store goes on");
 	c->store.paused = totals->paused;
 	c->l->totals.disk_bytes = totals->disk_bytes;
 	c->l->totals_changed = true;

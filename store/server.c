@@ -143,10 +143,13 @@ static void check_disk(struct server *s)
 	if (statvfs(s->options->dir, &fs) < 0)
 		return;
 	low = (uint64_t)fs.f_bavail * fs.f_frsize < DISK_LOW;
-	if (low != s->paused)
-		log_warn("store", low ? "paused: the disk is nearly full" : "goes on",
-			"");
+	if (low == s->paused)
+		return;
+	log_warn("store", low ? "paused: the disk is nearly full" : "goes on",
+		"dir=%s free_mib=%" PRIu64, log_quote(s->options->dir).text,
+		(uint64_t)fs.f_bavail * fs.f_frsize >> 20);
 	s->paused = low;
+	s->report_at = 0; /* no more is to be asked, or again: said at once */
 }
 
 static void run_timers(struct server *s, int64_t now_ms)
