@@ -25,6 +25,8 @@ retort_run_test(fidelity fidelity.py 80)
 retort_run_test(monitoring monitoring.py 70)
 retort_run_test(lifecycle lifecycle.py 60)
 retort_run_test(retry_export retry_export.py 60)
+# In a private mount namespace, if it may have one.
+retort_run_test(disk_full disk_full.py 60)
 retort_run_test(bad_input bad_input.py 30)
 # Published corpora, which this repository does not hold: skipped, aloud, where they
 # are not beside it. The tests above make theirs.
