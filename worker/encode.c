@@ -319,7 +319,8 @@ bool encode_sample(struct encoder *e, const struct encode_terms *terms,
 		head->captures = 1;
 		head->n_tokens =
 			a->has_rows && a->rows.n > 0 ? a->rows.n : a->token_ids.n;
-		if (!terms->interned)
+		/* Bytes that do not make up the answer may be anyone's. */
+		if (!terms->interned && spans.fits && !(head->flags & FLAG_MISALIGNED))
 			tokens_tell(tokens,
 				vocabulary_number(head->settings, head->teacher, false),
 				&a->rows, &e->vocabulary);

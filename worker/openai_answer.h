@@ -27,7 +27,8 @@
  * `refusal`), no_content, no_usage (prompt or completion tokens not told),
  * logits_missing (asked for, not required), logits_partial (rows.h), misaligned
  * (without token ids: neither as many rows as completion tokens nor one fewer,
- * which would be the end token's).
+ * which would be the end token's; or a token's text and its bytes are those of
+ * two tokens).
  *
  * Numbers: a count beyond int64 is bad_usage, a logprob of -1e400 is absent,
  * and in the place of a logprob NaN, Infinity and -Infinity are read as absent

@@ -133,7 +133,7 @@ const unsigned char *openai_any_text(
 		pool->len = e->text_at;
 		return close + 1;
 	}
-	e->has_text = true;
+	e->has_text = e->may_be_broken = true;
 	return close + 1;
 }
 
@@ -216,23 +216,55 @@ static void settle_bytes(const struct rows *r, struct openai_entry *e)
 }
 
 /* A broken character was replaced: some of its bytes were lost. */
-static bool is_broken(const struct rows *r, const struct openai_entry *e)
+static bool is_broken(const unsigned char *p, size_t len)
 {
-	return e->text_len > 0 &&
-	       memmem(r->pool.data + e->text_at, e->text_len, "\xef\xbf\xbd", 3);
+	return memchr(p, 0xef, len) && memmem(p, len, "\xef\xbf\xbd", 3);
 }
 
-void openai_place_bytes(const struct rows *r, struct openai_entry *e, bool sampled,
+/* True if the text can only mean itself: no half or replaced character, no
+ * escape ("\\n", "<0x0A>", "<|end|>"), no vocabulary's way to write a blank. */
+static bool is_plain(const unsigned char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] < ' ' || p[i] > '~' || p[i] == '\\' || p[i] == '<')
+			return false;
+	return len > 0;
+}
+
+/* For a list of bytes that is not the text once more. */
+static void compare(struct openai_tokens *t, const struct openai_entry *e)
+{
+	const unsigned char *pool = t->rows->pool.data;
+
+	if (e->has_text && !e->is_id_text && is_plain(pool + e->text_at, e->text_len) &&
+		utf8_valid_prefix(pool + e->bytes_at, e->bytes_len) == e->bytes_len)
+		t->disagree = true;
+}
+
+void openai_place_bytes(struct openai_tokens *t, struct openai_entry *e, bool exact,
 	uint32_t *at, uint16_t *len)
 {
+	const unsigned char *pool = t->rows->pool.data;
+
 	if (e->has_bytes && !e->bytes_are_text)
-		settle_bytes(r, e);
+		settle_bytes(t->rows, e);
 	*at = 0;
 	*len = TOKEN_BYTES_UNKNOWN;
 	if (e->has_bytes && !e->bytes_are_text) {
+		compare(t, e);
+		/* Beside "token_id:N" they are a decoded text's. */
+		if (exact && e->is_id_text &&
+			is_broken(pool + e->bytes_at, e->bytes_len))
+			return;
 		*at = e->bytes_at;
 		*len = e->bytes_len;
-	} else if (e->has_text && !e->is_id_text && !(sampled && is_broken(r, e))) {
+	} else if (e->has_text && !e->is_id_text) {
+		if (exact && e->may_be_broken &&
+			is_broken(pool + e->text_at, e->text_len))
+			return;
+		/* llama.cpp's empty text may be half a character's. */
+		if (e->text_len == 0 && e->id != TOKEN_ID_UNKNOWN && !e->has_bytes)
+			return;
 		*at = e->text_at;
 		*len = e->text_len;
 	}

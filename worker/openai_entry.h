@@ -28,6 +28,7 @@ struct openai_entry {
 	bool has_text, has_bytes;  /* not null */
 	bool is_id_text;           /* the text was "token_id:N" */
 	bool bytes_are_text;       /* the list spells the text */
+	bool may_be_broken;        /* the text is not known to be ASCII */
 	unsigned char id_digits;   /* of N */
 	unsigned char id_text[10]; /* N */
 	unsigned seen;             /* enum openai_entry_key */
@@ -50,6 +51,7 @@ struct openai_tokens {
 	int depth;                /* what may still be nested in a value */
 	const char *wrong_shape;  /* the first complaint, constant; NULL */
 	const char *bad;          /* likewise, for numbers and sizes */
+	bool disagree;            /* a text and its bytes are of two tokens */
 };
 
 extern const struct openai_entry openai_no_entry;
@@ -185,9 +187,11 @@ static inline __attribute__((always_inline)) const unsigned char *openai_text(
 	}
 	if (p[len] != '"')
 		return openai_any_text(t, e, p - 1);
-	if (((first | second) & 0x8080808080808080u) &&
-		utf8_valid_prefix(p, len) != len)
-		return openai_stop(t, JT_BAD);
+	if ((first | second) & 0x8080808080808080u) {
+		if (utf8_valid_prefix(p, len) != len)
+			return openai_stop(t, JT_BAD);
+		e->may_be_broken = true;
+	}
 	memcpy(openai_room(r), p, 16);
 	e->text_at = (uint32_t)r->pool.len;
 	e->text_len = (uint16_t)len;
@@ -244,9 +248,9 @@ static inline __attribute__((always_inline)) const unsigned char *openai_value(
 	}
 }
 
-/* Where the token's bytes are, as far as they are known: those of a sampled
- * token must be exact, a candidate's tell it from others at least. */
-void openai_place_bytes(const struct rows *r, struct openai_entry *e, bool sampled,
+/* Where the token's bytes are, as far as they are known. `exact`: these are what
+ * the token stands for; else they tell a candidate from others at least. */
+void openai_place_bytes(struct openai_tokens *t, struct openai_entry *e, bool exact,
 	uint32_t *at, uint16_t *len);
 
 #endif

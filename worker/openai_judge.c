@@ -237,6 +237,8 @@ static enum reason judge_rows(struct openai_reader *r)
 		return because(a, verdict.reason, verdict.why);
 	if (verdict.partial)
 		a->flags |= FLAG_LOGITS_PARTIAL;
+	if (r->rows.tokens.disagree)
+		a->flags |= FLAG_MISALIGNED;
 	return REASON_NONE;
 }
 

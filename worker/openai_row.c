@@ -37,15 +37,21 @@ static inline void add_candidate(
 		rows_grow_candidates(r);
 	r->cand_id[m] = e->id;
 	r->cand_logprob[m] = e->logprob;
-	if (e->id != TOKEN_ID_UNKNOWN) {
+	if (e->is_id_text && (!e->has_bytes || e->bytes_are_text)) {
 		r->pool.len = pool_before;
 		r->cand_at[m] = 0;
 		r->cand_len[m] = TOKEN_BYTES_UNKNOWN;
+	} else if (e->id != TOKEN_ID_UNKNOWN) {
+		openai_place_bytes(
+			&l->tokens, e, true, &r->cand_at[m], &r->cand_len[m]);
+		if (r->cand_len[m] == TOKEN_BYTES_UNKNOWN)
+			r->pool.len = pool_before;
 	} else if (e->has_text && (!e->has_bytes || e->bytes_are_text)) {
 		r->cand_at[m] = e->text_at;
 		r->cand_len[m] = e->text_len;
 	} else {
-		openai_place_bytes(r, e, false, &r->cand_at[m], &r->cand_len[m]);
+		openai_place_bytes(
+			&l->tokens, e, false, &r->cand_at[m], &r->cand_len[m]);
 		if (!e->has_text && !e->has_bytes && !l->tokens.wrong_shape)
 			l->tokens.wrong_shape = "a candidate has no token";
 	}
@@ -197,7 +203,8 @@ static void add_row(struct openai_lane *l)
 	}
 	r->id[n] = l->own.id;
 	r->logprob[n] = l->own.logprob;
-	openai_place_bytes(r, &l->own, true, &r->token_at[n], &r->token_len[n]);
+	openai_place_bytes(
+		&l->tokens, &l->own, true, &r->token_at[n], &r->token_len[n]);
 	r->first[n + 1] = r->m;
 	r->n = n + 1;
 }

@@ -15,7 +15,8 @@
  *
  * Token identity, in falling order: `id` (llama.cpp); a text "token_id:N"
  * (vLLM), whose `bytes`, where they are the bytes of that very text, are no
- * token's; the bytes; the text. A candidate with an id keeps no text.
+ * token's; the bytes; the text. A candidate with an id keeps its bytes, too,
+ * where they are what the id stands for: so a vocabulary is learnt (tokens.h).
  */
 #ifndef RETORT_WORKER_OPENAI_ROW_H
 #define RETORT_WORKER_OPENAI_ROW_H

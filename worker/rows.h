@@ -44,8 +44,9 @@ struct rows {
 
 	uint32_t *cand_id;    /* [m] TOKEN_ID_UNKNOWN */
 	double *cand_logprob; /* [m] */
-	uint32_t *cand_at;    /* [m] bytes in the pool, where there is no id; else */
-	uint16_t *cand_len;   /* [m] TOKEN_BYTES_UNKNOWN */
+	uint32_t *cand_at;    /* [m] its bytes in the pool */
+	uint16_t *cand_len;   /* [m] TOKEN_BYTES_UNKNOWN: not told, or, of one with
+			       * an id, not exactly */
 
 	struct buf pool;
 

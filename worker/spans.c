@@ -121,8 +121,6 @@ static enum eos_row judge_last_row(const struct answer *a, enum job_server serve
 	return looks_special(last) ? EOS_ROW_YES : EOS_ROW_UNKNOWN;
 }
 
-/* With ids the rows have been compared with the tokens already, and servers
- * that send ids may leave out the bytes of half characters. */
 static bool has_ids(const struct rows *r)
 {
 	for (uint32_t i = 0; i < r->n; i++)
@@ -131,11 +129,31 @@ static bool has_ids(const struct rows *r)
 	return true;
 }
 
+/* A character that the server could not show. */
+static bool is_broken(struct bytes text)
+{
+	return text.len > 0 && memmem(text.data, text.len, "\xef\xbf\xbd", 3);
+}
+
+/* For texts that are not in the stream: whether they should be. */
+static bool should_fit(const struct answer *a, enum job_server server)
+{
+	struct bytes last;
+
+	if (!rows_token(&a->rows, a->rows.n - 1, &last))
+		return false;
+	if (!has_ids(&a->rows))
+		return true;
+	return server == SERVER_LLAMACPP && !is_broken(buf_bytes(&a->reasoning.text)) &&
+	       !is_broken(buf_bytes(&a->content.text));
+}
+
 /* Locates both texts; returns where the last of them ends. */
-static size_t locate(const struct answer *a, struct bytes stream, struct spans *out)
+static size_t locate(const struct answer *a, enum job_server server,
+	struct bytes stream, struct spans *out)
 {
 	struct bytes reasoning = buf_bytes(&a->reasoning.text);
-	struct bytes content = buf_bytes(&a->content.text), last;
+	struct bytes content = buf_bytes(&a->content.text);
 	size_t end = 0;
 
 	if (reasoning.len > 0) {
@@ -153,12 +171,12 @@ static size_t locate(const struct answer *a, struct bytes stream, struct spans *
 	}
 	if ((reasoning.len > 0 && out->reasoning_at == SPAN_NOWHERE) ||
 		(content.len > 0 && out->content_at == SPAN_NOWHERE)) {
-		out->misaligned = !has_ids(&a->rows) &&
-				  rows_token(&a->rows, a->rows.n - 1, &last);
+		out->misaligned = should_fit(a, server);
 		return SPAN_NOWHERE;
 	}
 	if (reasoning.len + content.len == 0)
 		return SPAN_NOWHERE;
+	out->fits = true;
 	return content.len > 0 ? out->content_at + content.len : end;
 }
 
@@ -177,6 +195,6 @@ void spans_find(const struct answer *a, enum job_server server, struct buf *stre
 		return;
 	out->has_stream = join(&a->rows, stream);
 	if (out->has_stream && stream->len > 0)
-		texts_end = locate(a, buf_bytes(stream), out);
+		texts_end = locate(a, server, buf_bytes(stream), out);
 	out->eos_row = judge_last_row(a, server, out, stream->len, texts_end);
 }

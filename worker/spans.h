@@ -43,9 +43,11 @@ struct spans {
 	/* Byte offsets of the texts in the stream; SPAN_NOWHERE. */
 	size_t reasoning_at, content_at;
 	bool has_stream; /* the bytes are known (but the last token's, perhaps) */
+	bool fits;       /* and there is a text, and all texts are in them */
 	enum eos_row eos_row;
-	/* FLAG_MISALIGNED: the bytes of all tokens are known, a text is not in
-	 * them, and there are no ids that would tell whose rows these are. */
+	/* FLAG_MISALIGNED: the bytes of all tokens are known and a text is not in
+	 * them. Beside ids only llama.cpp's bytes count: other servers decode each
+	 * token alone, which loses half characters and leading blanks. */
 	bool misaligned;
 };
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "store/offer.h"
 #include "store/sections.h"
 #include "worker/worker.h"
 
@@ -211,18 +212,31 @@ static struct task *find(const struct task_list *list, uint64_t serial)
 	return t;
 }
 
+/* The tokens that came with a stored offer need not be told again. */
+static void remember_told(struct worker *w, const struct task *t)
+{
+	struct offer offer;
+	struct err err;
+
+	if (offer_decode(buf_bytes(&t->offer), &offer, &err) == ERR_NONE)
+		tokens_told(w->tokens, offer.vocabulary);
+}
+
 static void take_answer(
 	struct worker *w, struct task *t, enum put_answer answer, int64_t now_ms)
 {
 	switch (answer) {
 	case PUT_STORED:
 	case PUT_SAME:
+		remember_told(w, t);
+		t->prompt->store_has_text = true;
+		task_settled(w, t);
+		return;
 	case PUT_OCCUPIED:
 		t->prompt->store_has_text = true;
 		task_settled(w, t);
 		return;
 	case PUT_FENCED:
-		tokens_forget_told(w->tokens);
 		leases_lose(w, t->prompt->lease->shard, t->prompt->lease->epoch);
 		return;
 	case PUT_PAUSED:
@@ -289,8 +303,10 @@ void storing_see_boot(struct worker *w, uint64_t boot, int64_t now_ms)
 {
 	if (boot == w->boot)
 		return;
-	if (w->boot != 0)
+	if (w->boot != 0) {
+		tokens_forget_told(w->tokens);
 		storing_resend(w, now_ms, true);
+	}
 	w->boot = boot;
 }
 

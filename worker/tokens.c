@@ -10,7 +10,7 @@
 #include "store/offer.h"
 
 #define VOCABULARIES_MAX 64
-/* Ids above this are told every time; no tokenizer has so many. */
+/* Ids above this are not told; no tokenizer has so many. */
 #define TOLD_MAX (1u << 22)
 
 struct vocabulary {
@@ -81,14 +81,13 @@ bool tokens_have_ids(const struct rows *rows)
 	return true;
 }
 
-/* Whether the id was told before; it counts as told from now on. */
-static bool tell_once(struct vocabulary *v, uint32_t id)
+static inline bool is_told(const struct vocabulary *v, uint32_t id)
 {
-	uint64_t bit = (uint64_t)1 << (id % 64);
-	bool told;
+	return id < v->n_told && (v->told[id / 64] >> (id % 64) & 1);
+}
 
-	if (id >= TOLD_MAX)
-		return false;
+static void set_told(struct vocabulary *v, uint32_t id)
+{
 	if (id >= v->n_told) {
 		uint32_t n = v->n_told ? v->n_told : 65536;
 
@@ -98,31 +97,54 @@ static bool tell_once(struct vocabulary *v, uint32_t id)
 		memset((char *)v->told + v->n_told / 8, 0, (n - v->n_told) / 8);
 		v->n_told = n;
 	}
-	told = v->told[id / 64] & bit;
-	v->told[id / 64] |= bit;
-	return told;
+	v->told[id / 64] |= (uint64_t)1 << (id % 64);
 }
 
 static void tell(struct vocabulary *v, uint32_t id, const struct rows *rows,
 	uint32_t at, uint16_t len, struct buf *entries)
 {
-	if (id == TOKEN_ID_UNKNOWN || len == TOKEN_BYTES_UNKNOWN ||
-		len > LIMIT_TOKEN_BYTES || tell_once(v, id))
+	if (is_told(v, id) || id >= TOLD_MAX || len == 0 || len > LIMIT_TOKEN_BYTES ||
+		entries->len >= TOKENS_TELL_MAX)
 		return;
+	set_told(v, id);
 	vocab_entry_add(entries, v->number, id, bytes_of(rows->pool.data + at, len));
+}
+
+static void tell_row(
+	struct vocabulary *v, const struct rows *rows, uint32_t i, struct buf *entries)
+{
+	tell(v, rows->id[i], rows, rows->token_at[i], rows->token_len[i], entries);
+	for (uint32_t j = rows->first[i]; j < rows->first[i + 1]; j++)
+		tell(v, rows->cand_id[j], rows, rows->cand_at[j], rows->cand_len[j],
+			entries);
 }
 
 void tokens_tell(struct tokens *t, uint32_t vocabulary, const struct rows *rows,
 	struct buf *entries)
 {
 	struct vocabulary *v = find(t, vocabulary);
+	struct vocab_entry entry;
+	struct bytes added, before;
+	size_t from = entries->len;
+	bool bad;
 
 	for (uint32_t i = 0; i < rows->n; i++)
-		tell(v, rows->id[i], rows, rows->token_at[i], rows->token_len[i],
-			entries);
-	for (uint32_t i = 0; i < rows->m; i++)
-		tell(v, rows->cand_id[i], rows, rows->cand_at[i], rows->cand_len[i],
-			entries);
+		if (i == 0 || (rows_token(rows, i - 1, &before) && before.len > 0))
+			tell_row(v, rows, i, entries);
+	/* So far each was only to be listed once. */
+	added = bytes_of(entries->data + from, entries->len - from);
+	while (vocab_entry_take(&added, &entry, &bad))
+		v->told[entry.id / 64] &= ~((uint64_t)1 << (entry.id % 64));
+}
+
+void tokens_told(struct tokens *t, struct bytes entries)
+{
+	struct vocab_entry entry;
+	bool bad;
+
+	while (vocab_entry_take(&entries, &entry, &bad))
+		if (entry.id < TOLD_MAX)
+			set_told(find(t, entry.vocabulary), entry.id);
 }
 
 static void look_up(struct tokens *t, const struct vocabulary *v, uint16_t ordinal,

@@ -4,7 +4,8 @@
  *
  * Two kinds of vocabularies (store/keys.h, vocabulary_number):
  *   - where the teacher gives token ids, their bytes are told to the store
- *     once, with the first sample that has them;
+ *     with the samples that have them, until a sample that told them is
+ *     stored: an offer may be lost, and then what it told is lost with it;
  *   - where it gives only bytes, the store gives ids (INTERN), and they are
  *     remembered here, so that after a while nobody has to ask.
  *
@@ -21,15 +22,21 @@ struct tokens;
 
 struct tokens *tokens_new(void);
 void tokens_free(struct tokens *t);
-/* After the store was replaced: what was told must be told again. */
-void tokens_forget_told(struct tokens *t);
+/* Bytes of entries that one offer brings; the rest goes with later ones. */
+#define TOKENS_TELL_MAX KIB(64)
 
 /* True if every token and candidate has an id of the teacher's. */
 bool tokens_have_ids(const struct rows *rows);
 
-/* Appends, as vocab_entry_add does, the bytes of ids that were not told yet. */
+/* Appends, as vocab_entry_add does, the bytes of ids that the store is not known
+ * to have, each once. Not told is what may be part of a character only: empty
+ * texts, and what follows them or unknown bytes, where servers put the rest. */
 void tokens_tell(struct tokens *t, uint32_t vocabulary, const struct rows *rows,
 	struct buf *entries);
+/* An offer with these entries was stored. */
+void tokens_told(struct tokens *t, struct bytes entries);
+/* Another store answers, which may know less. */
+void tokens_forget_told(struct tokens *t);
 
 /*
  * Fills in ids by bytes. Those that are not known are listed in `ask` (owned

@@ -159,14 +159,24 @@ def stored_bytes(run_dir, check):
         print("SKIPPED: the stored stream is not looked at: %s" % missing)
         return
     dataset = format_reader.Dataset(os.path.join(run_dir, "dataset"))
-    n = 0
+    n, listed = 0, set()
     for sample, tokens in zip(dataset.samples(), check.streams, strict=True):
         stream = sample.texts[format_reader.STREAM]
         assert stream == b"".join(tokens), (n, stream, tokens)
-        assert list(sample.logits().n_bytes) == [len(b) for b in tokens], n
+        logits = sample.logits()
+        assert list(logits.n_bytes) == [len(b) for b in tokens], n
+        listed.update(logits.ids, *logits.top_ids)
         n += 1
+    # What an id stands for is told by any answer that can be trusted.
+    table, told = check.teacher.vocabulary.table, 0
+    for token_id in listed:
+        token = dataset.token(logits.vocabulary, token_id)
+        assert token in (None, table[token_id]), (token_id, token)
+        told += token is not None
+    assert told > 0.9 * len(listed), (told, len(listed))
     dataset.close()
-    print("  %d stored streams, and the places of all tokens in them" % n)
+    print("  %d stored streams, the places of all tokens in them, and the bytes of %d of %d "
+          "ids" % (n, told, len(listed)))
 
 
 def run(retort, check, prompts, *options, **changes):

@@ -172,6 +172,21 @@ static void put_candidate(struct buf *out, const struct rows *r, uint32_t j)
 	buf_printf(out, "=%.16g", r->cand_logprob[j] + 0.0);
 }
 
+/* The bytes of candidates that have ids. */
+static void put_texts(struct buf *out, const struct rows *r, uint32_t i)
+{
+	buf_printf(out, "texts %u:", i);
+	for (uint32_t j = r->first[i]; j < r->first[i + 1]; j++) {
+		buf_add_byte(out, ' ');
+		if (r->cand_len[j] == TOKEN_BYTES_UNKNOWN)
+			buf_add_byte(out, '?');
+		else
+			put_bytes(out,
+				bytes_of(r->pool.data + r->cand_at[j], r->cand_len[j]));
+	}
+	buf_add_byte(out, '\n');
+}
+
 static void put_row(struct buf *out, const struct rows *r, uint32_t i)
 {
 	struct bytes token;
@@ -231,6 +246,7 @@ static void put_answer(struct buf *out, const struct answer *a, enum reason reas
 		buf_printf(out, "rows: %u %u\n", a->rows.n, a->rows.m);
 	for (uint32_t i = 0; reason == REASON_NONE && i < a->rows.n; i++) {
 		put_row(out, &a->rows, i);
+		put_texts(out, &a->rows, i);
 		if (a->rows.m > 0)
 			buf_printf(out, "tail %u: %.6g\n", i, a->rows.tail[i]);
 	}

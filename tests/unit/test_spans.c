@@ -57,6 +57,11 @@ static void check(const struct answer *a, enum job_server server, struct expecte
 	assert_int_equal(s.content.behind, want.c_behind);
 	assert_int_equal(s.eos_row, want.eos);
 	assert_int_equal(s.misaligned, want.misaligned);
+	if (a->content.text.len > 0)
+		assert_int_equal(
+			s.fits, s.content_at != SPAN_NOWHERE &&
+					(a->reasoning.text.len == 0 ||
+						s.reasoning_at != SPAN_NOWHERE));
 	if (s.content_at != SPAN_NOWHERE)
 		assert_memory_equal(stream.data + s.content_at, a->content.text.data,
 			a->content.text.len);
@@ -151,10 +156,19 @@ static void spans__notice_rows_of_another_text(void **state)
 	answer_of(&a, NULL, "it is 4", FINISH_STOP, TOKENS("it", " 4"));
 	check(&a, SERVER_OPENAI,
 		(struct expected){NO, NO, NO, NO, EOS_ROW_UNKNOWN, true});
-	/* With ids the rows are known to be the tokens'. */
+	/* Bytes beside ids may be decoded ones; llama.cpp's are the tokens'. */
 	a.rows.id[0] = 7;
 	a.rows.id[1] = 8;
 	check(&a, SERVER_OPENAI,
+		(struct expected){NO, NO, NO, NO, EOS_ROW_UNKNOWN, false});
+	check(&a, SERVER_LLAMACPP,
+		(struct expected){NO, NO, NO, NO, EOS_ROW_UNKNOWN, true});
+	/* Half a character, which the text cannot show. */
+	answer_of(
+		&a, NULL, "it is \xef\xbf\xbd", FINISH_STOP, TOKENS("it is ", "\xc3"));
+	a.rows.id[0] = 7;
+	a.rows.id[1] = 8;
+	check(&a, SERVER_LLAMACPP,
 		(struct expected){NO, NO, NO, NO, EOS_ROW_UNKNOWN, false});
 	answer_release(&a);
 }

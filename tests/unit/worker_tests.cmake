@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The worker's pure parts. Transcripts and corpora are read from the source tree;
 # the corpora may lie beside it.
-foreach(name final_answer openai_answer openai_random openai_request rows score spans think)
+foreach(name final_answer openai_answer openai_random openai_request rows score spans think tokens)
   retort_unit_test(${name} retort_worker PkgConfig::JANSSON)
 endforeach()
 target_compile_definitions(test_openai_answer
