@@ -89,7 +89,8 @@ static void describe_rows(struct probe_result *r, const struct rows *rows)
 	}
 }
 
-/* How large the sample would be in the dataset. */
+/* How large the sample would be in the dataset. Taken as interned, so that the
+ * vocabulary, which is stored once, is left out. */
 static size_t stored_size(struct worker *w, struct ask *a)
 {
 	struct encode_prompt prompt = {0};
@@ -100,7 +101,7 @@ static size_t stored_size(struct worker *w, struct ask *a)
 		.endpoint = a->endpoint->url,
 		.worker = "",
 		.request_id = "",
-		.interned = !tokens_have_ids(&a->answer.rows)};
+		.interned = true};
 	struct record head;
 	struct buf offer;
 	size_t size;
