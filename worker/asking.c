@@ -95,7 +95,7 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 	a->endpoint = e;
 	a->sent_ms = now_ms;
 	a->created_ms = clock_wall_ms();
-	a->seed = seed_of(w, t);
+	a->seed = e->form.takes_seed ? seed_of(w, t) : e->form.seed;
 	a->answered_before = e->answered;
 	buf_clear(&a->body);
 	buf_clear(&a->raw);

@@ -228,7 +228,7 @@ static bool encode_logits(
 		.k_asked = (uint16_t)job->top_logprobs,
 		.vocabulary = vocabulary_number(
 			terms->head.settings, terms->head.teacher, terms->interned),
-		.temperature = (float)job->sampling.temperature,
+		.temperature = (float)terms->temperature,
 	};
 
 	if (a->has_rows && a->rows.n > 0)

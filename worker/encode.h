@@ -39,7 +39,8 @@ struct encode_terms {
 	const struct encode_prompt *prompt;
 	bool with_prompt; /* the store does not have the prompt's text yet */
 	const char *endpoint, *worker, *request_id;
-	bool interned; /* ids are the dataset's own (tokens.h) */
+	bool interned;      /* ids are the dataset's own (tokens.h) */
+	double temperature; /* sent; NaN: none */
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +185,20 @@ static void dump_head(const char *model, struct buf *out)
 	json_decref(name);
 }
 
+/* The seed that extra_body sends with every request. A negative one means "any"
+ * to servers. */
+static uint64_t own_seed(const json_t *seed)
+{
+	return json_is_integer(seed) && json_integer_value(seed) >= 0
+		       ? (uint64_t)json_integer_value(seed)
+		       : SEED_NONE;
+}
+
+static double number_or_nan(const json_t *v)
+{
+	return json_is_number(v) ? json_number_value(v) : (double)NAN;
+}
+
 enum err_code openai_form_init(
 	struct request_form *form, const struct request_terms *terms, struct err *err)
 {
@@ -202,6 +217,8 @@ enum err_code openai_form_init(
 		dump_head(terms->teacher->model, &form->head);
 		dump_tail(body, &form->tail);
 		form->takes_seed = !json_object_get(body, "seed");
+		form->seed = own_seed(json_object_get(body, "seed"));
+		form->temperature = number_or_nan(json_object_get(body, "temperature"));
 		if (form->head.over || form->tail.over)
 			code = err_set(err, ERR_INVALID,
 				"teacher '%s': the request's fixed part is too long",

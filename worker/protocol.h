@@ -31,9 +31,11 @@ struct request_terms {
 };
 
 struct request_form {
-	struct buf head; /* up to the messages */
-	struct buf tail; /* behind the messages, or behind the seed */
-	bool takes_seed; /* false: extra_body has one of its own */
+	struct buf head;    /* up to the messages */
+	struct buf tail;    /* behind the messages, or behind the seed */
+	bool takes_seed;    /* false: extra_body has one of its own, */
+	uint64_t seed;      /* this; SEED_NONE if it is null or no plain number */
+	double temperature; /* sent; NaN: none */
 };
 
 struct protocol {

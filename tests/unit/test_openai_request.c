@@ -251,6 +251,82 @@ static void openai_request__lets_extra_body_win(void **state)
 	}
 }
 
+static void check_sent(
+	struct setup *s, bool takes_seed, uint64_t seed, double temperature)
+{
+	struct request_form form;
+	struct err err;
+
+	if (chat()->form_init(&form, &s->terms, &err) != ERR_NONE)
+		fail_msg("%s", err.msg);
+	assert_int_equal(form.takes_seed, takes_seed);
+	if (!takes_seed)
+		assert_true(form.seed == seed);
+	assert_true(isnan(temperature) ? isnan(form.temperature)
+				       : form.temperature == temperature);
+	request_form_release(&form);
+}
+
+/* What the record says of a request is what was sent. */
+static void openai_request__knows_what_extra_body_sends(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s, SERVER_VLLM);
+	check_sent(&s, true, SEED_NONE, (double)NAN);
+	s.sampling.temperature = 0.7;
+	check_sent(&s, true, SEED_NONE, 0.7);
+	json_object_set_new(s.teacher.extra_body, "temperature", json_integer(1));
+	json_object_set_new(s.teacher.extra_body, "seed", json_integer(3));
+	check_sent(&s, false, 3, 1);
+	json_object_set_new(s.teacher.extra_body, "seed", json_integer(INT64_MAX));
+	check_sent(&s, false, INT64_MAX, 1);
+	json_object_set_new(s.teacher.extra_body, "temperature", json_null());
+	json_object_set_new(s.teacher.extra_body, "seed", json_null());
+	check_sent(&s, false, SEED_NONE, (double)NAN);
+	json_object_set_new(s.teacher.extra_body, "seed", json_integer(-1));
+	check_sent(&s, false, SEED_NONE, (double)NAN);
+	json_object_set_new(s.teacher.extra_body, "seed", json_string("3"));
+	check_sent(&s, false, SEED_NONE, (double)NAN);
+	end(&s);
+}
+
+static void openai_request__passes_on_what_a_server_samples_with(void **state)
+{
+	static const struct {
+		enum job_server server;
+		const char *fields;
+	} servers[] = {
+		{SERVER_VLLM, ",\"return_token_ids\":true,\"top_k\":40,\"min_p\":0.05,"
+			      "\"repetition_penalty\":1.1}"},
+		{SERVER_SGLANG,
+			",\"return_token_ids\":true,\"top_k\":40,\"min_p\":0.05,"
+			"\"repetition_penalty\":1.1}"},
+		{SERVER_TRTLLM,
+			",\"top_k\":40,\"min_p\":0.05,\"repetition_penalty\":1.1}"},
+		{SERVER_LLAMACPP,
+			",\"top_k\":40,\"min_p\":0.05,\"repeat_penalty\":1.1}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
+		struct setup s;
+		char want[512];
+
+		begin(&s, servers[i].server);
+		s.sampling.top_k = 40;
+		s.sampling.min_p = 0.05;
+		s.sampling.repetition_penalty = 1.1;
+		snprintf(want, sizeof(want),
+			"{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+			",\"seed\":7%s",
+			servers[i].fields);
+		check_body(&s, 7, want);
+		end(&s);
+	}
+}
+
 static void protocol__is_found_by_its_name(void **state)
 {
 	(void)state;
@@ -306,6 +382,8 @@ int main(void)
 		cmocka_unit_test(
 			openai_request__names_the_key_that_a_server_does_not_know),
 		cmocka_unit_test(openai_request__lets_extra_body_win),
+		cmocka_unit_test(openai_request__knows_what_extra_body_sends),
+		cmocka_unit_test(openai_request__passes_on_what_a_server_samples_with),
 		cmocka_unit_test(protocol__is_found_by_its_name),
 		cmocka_unit_test(model_matches__allows_dates_paths_and_endings),
 		cmocka_unit_test(answer_body_max__follows_the_rule),
