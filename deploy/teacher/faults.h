@@ -50,7 +50,8 @@ enum trick {
 
 enum status_body { STATUS_EMPTY, STATUS_HTML, STATUS_JSON };
 
-/* What a strict reader is expected to do. */
+/* What a strict reader is expected to do. tests/system/malformed.py takes these
+ * from --list-faults and looks whether that is what happens. */
 enum outcome {
 	OUTCOME_STORED,  /* as usual; it cannot or need not be told */
 	OUTCOME_FLAGGED, /* stored, with a flag or with what is missing absent */
@@ -62,8 +63,9 @@ enum outcome {
 
 struct fault {
 	const char *name;
-	int group; /* of the list of malformed answers, 1 to 15 */
-	enum outcome outcome;
+	int group;            /* of the list of malformed answers, 1 to 15 */
+	enum outcome outcome; /* in the dialect vllm */
+	const char *called;   /* the flag, or the reason; NULL */
 	const char *summary;
 	struct quirks quirks;
 	enum trick trick;
