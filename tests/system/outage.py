@@ -20,11 +20,12 @@ from rig import Restartable, Rig, problems, wait_until
 PROMPTS, N = 250, 2
 IN_FLIGHT = 8
 WORKERS = 2
-# What was sent before the outage may still be answered and stored for so long.
-SETTLE_S = 3
+# What was sent before the outage may still be answered and stored for so long. These
+# are times after which something is wrong, however busy the machine is.
+SETTLE_S = 10
 # A worker tries a held endpoint at least every five seconds; then come the answer,
 # its commit and the ledger's next row.
-BACK_S = 8
+BACK_S = 20
 
 
 class Case:
@@ -64,14 +65,15 @@ def watch(r, case, seconds):
     """The run while the teacher is away."""
     end = time.monotonic() + seconds
     settled = time.monotonic() + min(SETTLE_S, seconds / 2)
-    wait_until(lambda: endpoint(r)["state"] == "held", 5)
+    wait_until(lambda: endpoint(r)["state"] == "held")
     committed = None
     while time.monotonic() < end:
         p, e = r.progress(), endpoint(r)
         assert p["state"] == "running" and p["samples_failed"] == 0, p
-        assert e["state"] == "held" and e["last_reason"] in case.reasons, e
-        assert e["last_status"] == case.status, e
+        # Before that one worker may have had an answer after the other's failure.
         if time.monotonic() > settled:
+            assert e["state"] == "held" and e["last_reason"] in case.reasons, e
+            assert e["last_status"] == case.status, e
             assert committed in (None, p["samples_committed"]), (committed, p)
             committed = p["samples_committed"]
             assert p["requests_in_flight"] <= WORKERS, p
@@ -81,7 +83,7 @@ def watch(r, case, seconds):
     return committed
 
 
-def check(r, t, case, seconds):
+def check(r, t, case, away):
     rows = r.check_whole(PROMPTS, N)
     r.check_against_teacher(rows, t)
     assert r.query("select * from failures") == []
@@ -93,7 +95,7 @@ def check(r, t, case, seconds):
     assert 0 <= again <= (IN_FLIGHT if isinstance(case, Killed) else 0), again
     # All that was in flight, and one question a second from each worker.
     refused = len(lines) - answered
-    assert refused <= IN_FLIGHT + WORKERS * (seconds + 2), refused
+    assert refused <= IN_FLIGHT + WORKERS * (away + 2), (refused, away)
     return again, refused
 
 
@@ -104,20 +106,22 @@ def outage(retort, name, seconds):
         r.job(t.port, teacher={"max_in_flight": IN_FLIGHT}, retry={"attempts": 1})
         child = r.start(workers=WORKERS)
         wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > 100, 60)
+        gone = time.monotonic()
         case.begin(t)
         before = watch(r, case, seconds)
         assert 100 < before < PROMPTS * N / 2, before
         case.end(t)
         begun = time.monotonic()
+        away = begun - gone
         wait_until(lambda: r.progress()["samples_committed"] > before, 60)
         back = time.monotonic() - begun
         out, _ = child.communicate(timeout=120)
         assert child.returncode == 0, out
-        again, refused = check(r, t, case, seconds)
+        again, refused = check(r, t, case, away)
         r.check_sanitizers()
         assert back < BACK_S, "%s: went on only after %.1f s" % (name, back)
-        return "%s: away for %g s, went on %.1f s after; %d asked again, %d refused" % (
-            name, seconds, back, again, refused)
+        return "%s: away for %.0f s, went on %.1f s after; %d asked again, %d refused" % (
+            name, away, back, again, refused)
 
 
 def main():

@@ -404,7 +404,7 @@ def killed_exports_leave_nothing_half(retort):
 
 
 def exports_of_a_run_at_work(retort):
-    with Server(retort, "--latency-ms", "60") as t, Rig(retort) as r:
+    with Server(retort, "--latency-ms", "120") as t, Rig(retort) as r:
         r.corpus(problems(250))
         r.job(t.port, teacher={"max_in_flight": 8})
         child = r.start(workers=2)
