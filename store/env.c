@@ -83,6 +83,10 @@ static enum err_code lmdb_error(struct err *err, int rc, const char *what)
 	case MDB_PANIC:
 		code = ERR_CORRUPT;
 		break;
+	case EIO:
+		/* A write that came to an end too early is told so by LMDB. */
+		return err_set(err, ERR_IO, "%s: %s, or the disk is full", what,
+			mdb_strerror(rc));
 	default:
 		break;
 	}
