@@ -22,10 +22,11 @@ PROMPTS, N, WORKERS, IN_FLIGHT = 500, 2, 2, 16
 
 
 class Disk:
-    """The run's folder, or one in it, on a file system of a size that can be changed."""
+    """A folder, the run's if not told otherwise, on a file system of a size that can
+    be changed."""
 
-    def __init__(self, r, size, folder=""):
-        self.path = os.path.join(r.run_dir, folder)
+    def __init__(self, r, size, folder="job.run"):
+        self.path = r.path(folder)
         os.makedirs(self.path)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700,size=%d" % size, "tmpfs",
                         self.path], check=True)
@@ -80,6 +81,10 @@ def committed(r):
 def events(r):
     return [x["kind"] for x in r.query("select kind from event order by event")
             if x["kind"].startswith("disk")]
+
+
+def says_full(text):
+    return "No space left" in text or "disk is full" in text
 
 
 def asked(r, t):
@@ -142,7 +147,7 @@ def it_fills_and_the_run_waits(retort):
 def the_dataset_cannot_be_written(retort):
     """Faster than the store looks: a commit fails, and nobody is told that it did not."""
     with Server(retort, "--latency-ms", "50") as t, Rig(retort) as r, \
-            Disk(r, 512 * MIB, "dataset") as disk:
+            Disk(r, 512 * MIB, "job.run/dataset") as disk:
         job(r, t)
         child = r.start(workers=WORKERS)
         log, stored = os.path.join(r.run_dir, "log", "store.log"), 0
@@ -181,14 +186,14 @@ def the_ledger_cannot_be_written(retort):
         wait_until(lambda: committed(r) > 100, 60)
         disk.leave(0)
         out, _ = child.communicate(timeout=200)
-        assert child.returncode == 1 and "disk is full" in out, (child.returncode, out)
+        assert child.returncode == 1 and says_full(out), (child.returncode, out)
         r.verify()
         stored, questions = committed(r), asked(r, t)
         assert 100 < stored < PROMPTS * N, stored
         # Run again without more room: it says so again, and does no harm.
         ballast = disk.fill()
         out = r.command("run", r.job_path).stderr
-        assert "full" in out or "No space" in out, out
+        assert says_full(out), out
         assert asked(r, t) == questions
         r.verify()
         os.unlink(ballast)
@@ -221,6 +226,35 @@ def it_is_too_small_to_begin(retort):
         r.check_sanitizers()
 
 
+def an_export_finds_no_room(retort):
+    """It says so, leaves nothing behind, and what it was to replace as it was."""
+    with Server(retort) as t, Rig(retort) as r, Disk(r, MIB, "out") as disk:
+        r.corpus(problems(100))
+        r.job(t.port, logits={"top_logprobs": 20})
+        r.run()
+        for form, args in (("jsonl", ["--logits"]), ("lmdb", [])):
+            out = r.path("out/" + form)
+            command = ["export", r.run_dir, "--format", form, "-o", out, *args]
+            done = r.command(*command)
+            assert done.returncode == 1 and says_full(done.stderr), done
+            assert not os.listdir(disk.path), os.listdir(disk.path)
+            assert disk.resize(64 * MIB)
+            assert r.command(*command, "--where", "prompt_no < 5").returncode == 0
+            before = os.stat(out).st_ino
+            disk.leave(65536)
+            done = r.command(*command, "--force")
+            assert done.returncode == 1 and says_full(done.stderr), done
+            assert os.stat(out).st_ino == before
+            assert not [x for x in os.listdir(disk.path) if x.endswith(".tmp")]
+            assert disk.resize(64 * MIB)
+            assert r.command(*command, "--force").returncode == 0
+            subprocess.run(["rm", "-r", out], check=True)
+            for name in os.listdir(disk.path):
+                os.unlink(os.path.join(disk.path, name))
+            assert disk.resize(MIB)
+        r.check_whole(100, 2)
+
+
 def enter_namespace():
     """Runs this script again where it may mount."""
     for how in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
@@ -238,4 +272,4 @@ if __name__ == "__main__":
     if os.environ.get("RETORT_IN_NAMESPACE") != "1":
         enter_namespace()
     main(it_fills_and_the_run_waits, the_dataset_cannot_be_written,
-         the_ledger_cannot_be_written, it_is_too_small_to_begin)
+         the_ledger_cannot_be_written, it_is_too_small_to_begin, an_export_finds_no_room)
