@@ -2,10 +2,14 @@
 #include "worker/http.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "common/clock.h"
 #include "common/limits.h"
 #include "common/mem.h"
 #include "common/text.h"
@@ -13,14 +17,20 @@
 
 #define CONNECTION_LIFE_S 3600L
 #define KEEPALIVE_S 30L
-#define RECEIVE_BUFFER (256 * 1024L)
+/* libcurl allocates one for each request; a chunk of 64 KiB or more would make every
+ * free of it a tidying of the heap. */
+#define RECEIVE_BUFFER (32 * 1024L)
 #define WATCH_EVERY_MS 250
+#define EVENTS_A_ROUND 256
+#define EXTRA_FDS 8
 /* After the first byte: slower than this over so long is as good as dead. */
 #define SLOW_BYTES_PER_S 32
 #define SLOW_MS 30000
 
 struct http {
 	CURLM *multi;
+	int epoll;             /* the descriptors that libcurl waits for */
+	int64_t timer_at;      /* when it wants to be called anyway; -1: never */
 	struct transfer *busy; /* list of those under way */
 	int64_t watched_ms;
 };
@@ -51,6 +61,38 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
+/* libcurl says what it waits for. With thousands of transfers only those are
+ * touched that have something to do; curl_multi_perform would go through all. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+	struct http *h = arg;
+	struct epoll_event event = {.data.fd = fd};
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(h->epoll, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		event.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		event.events |= EPOLLOUT;
+	if (!known)
+		curl_multi_assign(h->multi, fd, h);
+	if (epoll_ctl(h->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+		abort();
+	return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct http *h = arg;
+
+	(void)multi;
+	h->timer_at = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
+	return 0;
+}
+
 struct http *http_new(unsigned max_connections)
 {
 	struct http *h = mem_zalloc(1, sizeof(*h));
@@ -60,8 +102,14 @@ struct http *http_new(unsigned max_connections)
 	/* Debian's libcurl would write session keys where this points to. */
 	unsetenv("SSLKEYLOGFILE");
 	h->multi = curl_multi_init();
-	if (!h->multi)
+	h->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!h->multi || h->epoll < 0)
 		abort();
+	h->timer_at = -1;
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
 	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)max_connections + 16);
 	curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	return h;
@@ -72,6 +120,7 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	curl_multi_cleanup(h->multi);
+	close(h->epoll);
 	curl_global_cleanup();
 	free(h);
 }
@@ -467,12 +516,32 @@ static void watch(struct http *h, int64_t now_ms, http_ended ended, void *to)
 	}
 }
 
+/* Calls libcurl for what has happened and for what is due. */
+static void call_curl(struct http *h, int64_t now_ms)
+{
+	struct epoll_event event[EVENTS_A_ROUND];
+	int n = epoll_wait(h->epoll, event, EVENTS_A_ROUND, 0), running;
+
+	for (int i = 0; i < n; i++) {
+		int what = (event[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+			   (event[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+			   (event[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR
+								    : 0);
+
+		curl_multi_socket_action(h->multi, event[i].data.fd, what, &running);
+	}
+	if (h->timer_at >= 0 && now_ms >= h->timer_at) {
+		h->timer_at = -1;
+		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+}
+
 void http_run(struct http *h, int64_t now_ms, http_ended ended, void *to)
 {
-	int running, left;
+	int left;
 	CURLMsg *msg;
 
-	curl_multi_perform(h->multi, &running);
+	call_curl(h, now_ms);
 	while ((msg = curl_multi_info_read(h->multi, &left))) {
 		CURLcode rc = msg->data.result;
 		void *t;
@@ -487,11 +556,18 @@ void http_run(struct http *h, int64_t now_ms, http_ended ended, void *to)
 
 void http_wait(struct http *h, const int *fds, size_t n_fds, int timeout_ms)
 {
-	struct curl_waitfd extra[8] = {{0}};
+	struct pollfd wait[EXTRA_FDS + 1] = {{.fd = h->epoll, .events = POLLIN}};
+	nfds_t n = 1;
 
-	for (size_t i = 0; i < n_fds && i < 8; i++) {
-		extra[i].fd = fds[i];
-		extra[i].events = CURL_WAIT_POLLIN;
+	if (h->timer_at >= 0) {
+		int64_t left = h->timer_at - clock_mono_ms();
+
+		if (left < timeout_ms)
+			timeout_ms = left > 0 ? (int)left : 0;
 	}
-	curl_multi_poll(h->multi, extra, (unsigned)n_fds, timeout_ms, NULL);
+	if (timeout_ms == 0)
+		return;
+	for (size_t i = 0; i < n_fds && i < EXTRA_FDS; i++)
+		wait[n++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	poll(wait, n, timeout_ms);
 }

@@ -343,8 +343,8 @@ static void round_once(struct worker *w)
 	run_timers(w, now_ms);
 	if (w->job_text) {
 		endpoints_look(w, now_ms);
-		asking_start(w, now_ms);
 		http_run(w->http, now_ms, asking_ended, w);
+		asking_start(w, now_ms);
 		storing_send(w, now_ms);
 		leases_ask_for_more(w);
 	}
