@@ -73,8 +73,9 @@ enum err_code job_parse(const char *text, size_t len, const char *path, struct j
 
 	*job = (struct job){0};
 	if (!tree)
-		return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path, where.line,
-			where.column, where.text);
+		return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path,
+			where.line > 0 ? where.line : 1,
+			where.column > 0 ? where.column : 1, where.text);
 	if (json_is_object(tree))
 		ok = job_read_members(&r, "", tree, job_keys, job) &&
 		     is_consistent(&r, job);

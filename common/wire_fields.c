@@ -175,6 +175,8 @@ static void prompt(struct fields *f, struct wire_prompt *p)
 {
 	u64(f, &p->number);
 	u8(f, &p->line);
+	if (p->line >= SHARD_PROMPTS)
+		f->bad = true;
 	bytes(f, &p->id, LIMIT_PROMPT_ID);
 	bytes(f, &p->messages, 2 * LIMIT_CORPUS_LINE);
 	flag(f, &p->has_reference);
