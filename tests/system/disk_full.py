@@ -215,6 +215,8 @@ def it_is_too_small_to_begin(retort):
         child = r.start(workers=1)
         wait_until(lambda: os.path.exists(r.run_dir + "/ledger.sqlite") and r.try_progress()
                    and events(r) == ["disk_low"], 60)
+        # A worker is there, and would ask if it were given something.
+        wait_until(lambda: r.query("select * from event where kind = 'worker_joined'"), 60)
         stored, questions = wait_for_quiet(r, t)
         assert (stored, questions) == (0, 0)
         assert child.poll() is None
