@@ -30,6 +30,12 @@ struct live *live_find(struct coordinator *c, uint64_t shard)
 	return i < c->n_live && c->live[i]->row.shard == shard ? c->live[i] : NULL;
 }
 
+/* What is still to be asked. The prompts of a retired shard stand in another. */
+static uint64_t open_prompts(const struct shard_row *r)
+{
+	return r->state == SHARD_RETIRED ? 0 : r->present & ~r->ended;
+}
+
 struct live *live_load(struct coordinator *c, uint64_t shard)
 {
 	struct live *live = live_find(c, shard);
@@ -50,7 +56,7 @@ struct live *live_load(struct coordinator *c, uint64_t shard)
 	c->live[i] = live;
 	c->n_live++;
 	shard_row_count(&live->row, c->l->totals.n);
-	s = lease_add_shard(c->leases, shard, live->row.present & ~live->row.ended);
+	s = lease_add_shard(c->leases, shard, open_prompts(&live->row));
 	s->deaths = live->row.deaths;
 	ledger_load_suspects(c->l, s);
 	return live;
@@ -74,7 +80,7 @@ void live_changed(struct coordinator *c, struct live *live)
 	}
 	/* What was ended and is not any more: a sample is to be asked again. */
 	s = lease_find_shard(c->leases, live->row.shard);
-	s->open |= live->row.present & ~live->row.ended;
+	s->open |= open_prompts(&live->row);
 }
 
 static void forget(struct coordinator *c, size_t i)
