@@ -17,3 +17,7 @@ if(RETORT_CLANG AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
            COMMAND ${_here}/other_compiler.py ${CMAKE_BINARY_DIR} ${RETORT_CLANG})
   set_tests_properties(source/clang PROPERTIES LABELS slow TIMEOUT 300)
 endif()
+
+add_test(NAME source/documents
+         COMMAND ${_here}/documents.py $<TARGET_FILE:retort> ${CMAKE_SOURCE_DIR})
+set_tests_properties(source/documents PROPERTIES LABELS fast TIMEOUT 60)
