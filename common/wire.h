@@ -122,6 +122,7 @@ struct wire_endpoint_beat {
 	uint16_t status; /* HTTP status of the last failure, 0: none */
 	uint8_t reason;  /* enum reason of the last failure */
 	uint32_t in_flight, could_use;
+	uint32_t share; /* that it keeps to */
 	uint64_t asked, answered, retried, latency_ms;
 	int64_t cost_nusd;
 	uint64_t tokens;

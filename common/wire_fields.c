@@ -206,7 +206,7 @@ static void beat(struct fields *f, struct wire_beat *m)
 {
 	leases(f, &m->held, false);
 	for (uint32_t i = 0,
-		      n = LIST(f, m->n_endpoints, m->endpoint, 64, LIMIT_ENDPOINTS);
+		      n = LIST(f, m->n_endpoints, m->endpoint, 68, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_beat *e = &m->endpoint[i];
 
@@ -217,6 +217,7 @@ static void beat(struct fields *f, struct wire_beat *m)
 		u8(f, &e->reason);
 		u32(f, &e->in_flight);
 		u32(f, &e->could_use);
+		u32(f, &e->share);
 		u64(f, &e->asked);
 		u64(f, &e->answered);
 		u64(f, &e->retried);

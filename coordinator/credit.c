@@ -5,6 +5,19 @@
 
 #include "common/mem.h"
 
+/* What it may have in flight now or later, without another word from us. */
+static uint32_t most(const struct credit_share *s)
+{
+	uint32_t known = s->keeps_to > s->in_flight ? s->keeps_to : s->in_flight;
+
+	return known > s->granted ? known : s->granted;
+}
+
+static bool has_heard(const struct credit_share *s)
+{
+	return s->keeps_to == s->granted;
+}
+
 static int by_wish(const void *a, const void *b)
 {
 	const struct credit_share *const *x = a, *const *y = b;
@@ -54,23 +67,19 @@ void credit_divide(struct credit_share *shares, size_t n, uint32_t max_in_flight
 	fair_targets(shares, n, max_in_flight, target);
 	/* First take: a smaller share counts only once it is kept. */
 	for (size_t i = 0; i < n; i++) {
-		struct credit_share *s = &shares[i];
-		uint32_t kept;
-
-		if (target[i] < s->granted)
-			s->granted = target[i];
-		kept = s->in_flight > s->granted ? s->in_flight : s->granted;
-		bound += kept;
+		if (has_heard(&shares[i]) && target[i] < shares[i].granted)
+			shares[i].granted = target[i];
+		bound += most(&shares[i]);
 	}
 	/* Then give what is really free. */
 	for (size_t i = 0; i < n; i++) {
 		struct credit_share *s = &shares[i];
-		uint32_t kept = s->in_flight > s->granted ? s->in_flight : s->granted;
+		uint32_t kept = most(s);
 		uint32_t wish = target[i] > kept ? target[i] - kept : 0;
 		uint64_t free_now = bound < max_in_flight ? max_in_flight - bound : 0;
 		uint32_t give = wish < free_now ? wish : (uint32_t)free_now;
 
-		if (give == 0)
+		if (give == 0 || !has_heard(s))
 			continue;
 		s->granted = kept + give;
 		bound += give;

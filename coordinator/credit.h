@@ -5,8 +5,10 @@
  * The job gives an endpoint so many requests in flight, and so many requests
  * and tokens a minute, for all workers together. Each worker gets a share; the
  * sum never exceeds the limit, also while shares move: what is taken from one
- * worker is given to another only after the first has reported that it is
- * down to its new share, or is gone.
+ * worker is given to another only after the first has reported that it has
+ * heard of its new share and is down to it, or is gone. A worker's share does not
+ * change again before it has heard of the last change: else a larger share that
+ * it hears of late could be in use already by another.
  *
  * Shares follow what workers could use, evenly: the one that wants least is
  * served first and the rest is divided among the others (max-min fairness).
@@ -24,6 +26,7 @@ struct credit_share {
 	uint32_t worker;
 	uint32_t could_use; /* requests it would have in flight if it could */
 	uint32_t in_flight; /* as last reported */
+	uint32_t keeps_to;  /* the share that it knew of then */
 	uint32_t granted;   /* its share, as told last */
 };
 

@@ -152,7 +152,7 @@ static bool divide_endpoint(struct coordinator *c, size_t e)
 		const struct worker *w = c->worker[i];
 
 		shares[i] = (struct credit_share){w->number, w->endpoint[e].could_use,
-			w->endpoint[e].in_flight, w->share[e]};
+			w->endpoint[e].in_flight, w->endpoint[e].share, w->share[e]};
 	}
 	credit_divide(shares, c->n_workers, (uint32_t)t->max_in_flight);
 	for (size_t i = 0; i < c->n_workers; i++) {

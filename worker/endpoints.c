@@ -130,6 +130,9 @@ void endpoints_take_orders(
 
 		if (o->teacher != e->teacher || o->endpoint != e->number)
 			continue;
+		/* What we give up, others get when we have said that we heard. */
+		if (e->share != o->in_flight)
+			w->beat_at = now_ms;
 		e->share = o->in_flight;
 		e->stopped = o->stopped;
 		if (o->proven)
@@ -368,6 +371,7 @@ void endpoints_beat(struct worker *w, struct wire_beat *beat)
 			.reason = (uint8_t)e->health.reason,
 			.in_flight = e->in_flight,
 			.could_use = e->in_flight + (uint32_t)w->ready[e->teacher].n,
+			.share = e->share,
 			.asked = e->asked,
 			.answered = e->answered,
 			.retried = e->retried,

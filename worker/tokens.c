@@ -49,7 +49,8 @@ void tokens_free(struct tokens *t)
 void tokens_forget_told(struct tokens *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		memset(t->of[i].told, 0, t->of[i].n_told / 8);
+		if (t->of[i].told)
+			memset(t->of[i].told, 0, t->of[i].n_told / 8);
 }
 
 static struct vocabulary *find(struct tokens *t, uint32_t number)
