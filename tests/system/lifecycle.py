@@ -6,8 +6,10 @@ usage: lifecycle.py RETORT [TEST...]
 """
 import json
 import signal
+import threading
+import time
 
-from rig import Rig, Server, main, problems, wait_until
+from rig import OwnTeacher, Rig, Server, chat_answer, main, problems, wait_until
 
 
 def a_run_is_whole(retort):
@@ -201,6 +203,36 @@ def retry_reaches_a_run_at_work(retort):
         assert [x["revision"] for x in rows] == [1] * 5 + [0] * 115
 
 
+class Crowd:
+    """A slow teacher that counts who is there at once."""
+
+    def __init__(self):
+        self.lock, self.here, self.most = threading.Lock(), 0, 0
+
+    def __call__(self, request, handler):
+        with self.lock:
+            self.here += 1
+            self.most = max(self.most, self.here)
+        time.sleep(0.1)
+        with self.lock:
+            self.here -= 1
+        return 200, chat_answer("an answer"), {}
+
+
+def the_fleet_keeps_to_max_in_flight(retort):
+    # Workers come one after the other and take from those that are there.
+    crowd = Crowd()
+    with OwnTeacher(crowd) as t, Rig(retort) as r:
+        r.corpus([{"prompt": "question %d" % i} for i in range(300)])
+        r.job(t.port, logits={"top_logprobs": 0}, teacher={"max_in_flight": 9},
+              sampling={"n": 1})
+        r.run(workers=5)
+        r.check_whole(300, 1)
+        assert crowd.most == 9, crowd.most
+        asked = [w["asked"] for w in r.query("select asked from workers")]
+        assert len(asked) == 5 and sum(asked) == 300 and min(asked) > 0, asked
+
+
 def a_budget_stops_a_run(retort):
     with Server(retort) as t, Rig(retort) as r:
         r.corpus(problems(300))
@@ -241,5 +273,5 @@ def status_and_check_tell(retort):
 if __name__ == "__main__":
     main(a_run_is_whole, exports_agree, a_stopped_run_goes_on, a_second_signal_leaves_at_once,
          a_job_may_grow, a_new_meaning_is_refused, accept_may_change,
-         samples_can_be_asked_again, retry_reaches_a_run_at_work, a_budget_stops_a_run,
-         status_and_check_tell)
+         samples_can_be_asked_again, retry_reaches_a_run_at_work,
+         the_fleet_keeps_to_max_in_flight, a_budget_stops_a_run, status_and_check_tell)
