@@ -15,6 +15,9 @@
 #define MESSAGES_A_ROUND 1024
 #define SAVE_EVERY_MS 250
 #define RATE_EVERY_MS 2000
+/* A sync costs the same for one grant and for a hundred: under load, those of so
+ * long go into one commit. A lone one is committed at once. */
+#define COMMIT_EVERY_MS 5
 #define SHARE_EVERY_MS 500
 #define CHECKPOINT_EVERY_MS 2000
 /* How long a drain waits for workers that have requests in flight. */
@@ -150,7 +153,9 @@ static void write_workers(struct coordinator *c)
 			leases += lease_at(c->leases, k)->worker == w->number;
 		ledger_put_worker(c->l, w->number, "joined", leases,
 			lease_n_prompts_of(c->leases, w->number), now);
-		for (size_t e = 0; e < c->n_endpoints; e++)
+		/* Before that the ledger knows more: what it said to a coordinator
+		 * that has died. */
+		for (size_t e = 0; w->has_reported && e < c->n_endpoints; e++)
 			ledger_put_worker_endpoint(
 				c->l, w->number, w->share[e], &w->endpoint[e]);
 	}
@@ -208,6 +213,7 @@ static void commit_and_tell(struct coordinator *c)
 		(c->commit_due || ledger_in_transaction(c->l))) {
 		ledger_commit(c->l, clock_wall_ms());
 		c->commit_due = false;
+		c->committed_ms = clock_mono_ms();
 		if (ledger_failed(c->l))
 			err_set(&c->fatal, ERR_IO, "the ledger cannot be written");
 	}
@@ -217,16 +223,21 @@ static void commit_and_tell(struct coordinator *c)
 		out_drop(c);
 }
 
+static bool has_news(const struct coordinator *c)
+{
+	return c->n_out > 0 || c->commit_due || ledger_in_transaction(c->l);
+}
+
 static void round_once(struct coordinator *c)
 {
 	struct link *links[] = {c->link, c->control};
 	int64_t now_ms = clock_mono_ms();
+	int64_t commit_at = c->committed_ms + COMMIT_EVERY_MS;
 	struct link_message m;
 
 	heed_signals(c);
 	run_timers(c, now_ms);
-	if (c->n_out == 0)
-		link_wait(links, 2, -1, WAIT_MS);
+	link_wait(links, 2, -1, has_news(c) ? commit_at - now_ms : WAIT_MS);
 	now_ms = clock_mono_ms();
 	for (int i = 0; i < MESSAGES_A_ROUND && c->fatal.code == ERR_NONE; i++) {
 		if (link_receive(c->link, &m) != ERR_NONE)
@@ -236,7 +247,8 @@ static void round_once(struct coordinator *c)
 	}
 	control_hear(c);
 	workers_feed(c, now_ms);
-	commit_and_tell(c);
+	if (now_ms >= commit_at || c->fatal.code != ERR_NONE)
+		commit_and_tell(c);
 }
 
 static void say_goodbye(struct coordinator *c)

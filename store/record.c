@@ -198,35 +198,33 @@ enum err_code record_decode(struct bytes in, struct record *r, struct err *err)
 	return ERR_NONE;
 }
 
-static bool is_space(unsigned char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Normalises into `out`, which holds at least text.len bytes; its length. */
+/* Normalises into `out`, which holds at least text.len bytes; its length. Without
+ * branches: nobody can foretell where words end. */
 static size_t normalise(struct bytes text, unsigned char *out)
 {
 	size_t n = 0;
-	bool space = false;
+	unsigned pending = 0; /* a blank, if another word follows */
 
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = text.data[i];
+		unsigned is_space = (c == ' ') | (c >= '\t' && c <= '\r');
+		unsigned is_upper = c >= 'A' && c <= 'Z';
 
-		if (is_space(c)) {
-			space = true;
-			continue;
-		}
-		if (space && n > 0)
-			out[n++] = ' ';
-		space = false;
-		out[n++] = c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
+		/* n <= i, and n < i while a blank is pending. */
+		out[n] = ' ';
+		n += pending & !is_space;
+		out[n] = (unsigned char)(c | is_upper << 5);
+		n += !is_space;
+		pending = is_space & (n > 0);
 	}
 	return n;
 }
 
 uint64_t record_fingerprint(struct bytes reasoning, struct bytes content)
 {
-	unsigned char small[4096], *room = small;
+	/* Not to be cleared as a whole by a hardened build. */
+	__attribute__((uninitialized)) unsigned char small[4096];
+	unsigned char *room = small;
 	size_t need = reasoning.len + content.len + 1, a, b;
 	uint64_t hash;
 

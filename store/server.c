@@ -17,6 +17,9 @@
 
 #define WAIT_MS 200
 #define REGISTER_EVERY_MS 100
+/* A sync costs the same for one sample and for a thousand: under load, those of so
+ * long go into one commit. A lone one is committed at once. */
+#define COMMIT_EVERY_MS 5
 #define DISK_EVERY_MS 1000
 #define READERS_EVERY_MS 30000
 #define MESSAGES_A_ROUND 1024
@@ -125,6 +128,7 @@ static void end_round(struct server *s)
 		}
 		if (server_ok(s, code, &err))
 			ingest_take_totals(s->ingest, &totals);
+		s->committed_ms = clock_mono_ms();
 	}
 	if (s->lost) {
 		undo_round(s);
@@ -173,26 +177,37 @@ static void run_timers(struct server *s, int64_t now_ms)
 	}
 }
 
-static void round_once(struct server *s)
+/* Handles what is there, or comes within the wait. */
+static void hear(struct server *s, int64_t wait_ms)
 {
 	struct link *links[] = {s->workers, s->coordinator};
 	struct link_message m;
-	int64_t now_ms = clock_mono_ms();
+	int64_t now_ms;
 
-	run_timers(s, now_ms);
-	link_wait(links, 2, -1, s->adopted ? WAIT_MS : REGISTER_EVERY_MS);
+	link_wait(links, 2, -1, wait_ms);
 	now_ms = clock_mono_ms();
 	while (!s->lost && link_receive(s->coordinator, &m) == ERR_NONE) {
 		server_hear_coordinator(s, m.frame);
 		link_message_release(&m);
 	}
-	s->round_bytes = 0;
 	for (int i = 0; i < MESSAGES_A_ROUND && s->round_bytes < COMMIT_BYTES; i++) {
 		if (s->lost || link_receive(s->workers, &m) != ERR_NONE)
 			break;
 		server_hear_worker(s, &m, now_ms);
 		link_message_release(&m);
 	}
+}
+
+static void round_once(struct server *s)
+{
+	int64_t left;
+
+	run_timers(s, clock_mono_ms());
+	s->round_bytes = 0;
+	hear(s, s->adopted ? WAIT_MS : REGISTER_EVERY_MS);
+	while (!s->lost && s->n_answers > 0 && s->round_bytes < COMMIT_BYTES &&
+		(left = s->committed_ms + COMMIT_EVERY_MS - clock_mono_ms()) > 0)
+		hear(s, left);
 	take_dictionary(s);
 	end_round(s);
 }

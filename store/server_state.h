@@ -43,6 +43,7 @@ struct server {
 	struct seen_worker *seen;
 	size_t n_seen, cap_seen;
 	int64_t register_at, report_at, disk_at, readers_at;
+	int64_t committed_ms;
 
 	/* Set: the round is undone and the process ends. */
 	bool lost;

@@ -95,6 +95,7 @@ void leases_take_grant(struct worker *w, struct bytes frame, int64_t now_ms)
 	struct err err = {0};
 
 	h->frame = mem_dup(frame.data, frame.len);
+	h->frame_len = frame.len;
 	if (wire_decode(bytes_of(h->frame, frame.len), &h->wire, &err) != ERR_NONE ||
 		h->wire.grant.n_prompts == 0 ||
 		find(w, h->wire.grant.shard, h->wire.grant.epoch)) {
@@ -112,9 +113,6 @@ void leases_take_grant(struct worker *w, struct bytes frame, int64_t now_ms)
 				     : w->prompts_wanted;
 	h->next = w->held;
 	w->held = h;
-	/* The coordinator hears of it before anything is asked: should we die of
-	 * one of these prompts, it knows that we had them. */
-	w->beat_at = now_ms;
 	send_open(w, h, now_ms);
 }
 
@@ -217,6 +215,9 @@ void leases_take_opened(struct worker *w, const struct wire_opened *m, int64_t n
 		return;
 	}
 	h->opened = true;
+	/* The coordinator hears of it before anything is asked: should we die of
+	 * one of these prompts, it knows that we had them. */
+	w->beat_at = now_ms;
 	make_tasks(w, h, m);
 	close_if_settled(w, h);
 }
@@ -348,8 +349,7 @@ void leases_ask_for_more(struct worker *w)
 			share += w->endpoint[i].share;
 	for (struct held *h = w->held; h; h = h->next) {
 		at_hand += h->opened ? h->n_open : (size_t)h->wire.grant.n_prompts * n;
-		for (uint32_t i = 0; i < h->wire.grant.n_prompts; i++)
-			bytes += h->wire.grant.prompt[i].messages.len;
+		bytes += h->frame_len;
 	}
 	at_hand += (size_t)w->prompts_wanted * n;
 	goal = 2 * share + (size_t)(w->samples_per_ms * AHEAD_MS);
@@ -359,7 +359,7 @@ void leases_ask_for_more(struct worker *w)
 		return;
 	prompts = (uint32_t)((goal - at_hand + n - 1) / n);
 	/* Few at a time only when there is little to do anyway. */
-	if (prompts < (share / n + 7) / 8 && at_hand > share)
+	if (goal - at_hand < goal / 4 && at_hand > share)
 		return;
 	m.want.prompts = prompts;
 	if (worker_tell_coordinator(w, &m))

@@ -327,6 +327,8 @@ static int next_timeout(const struct worker *w, int64_t now_ms)
 		wait = 10;
 	if (w->rate_at - now_ms < wait)
 		wait = w->rate_at - now_ms;
+	if (w->unsent_bytes > 0 && w->put_at - now_ms < wait)
+		wait = w->put_at - now_ms;
 	return wait < 0 ? 0 : (int)wait;
 }
 

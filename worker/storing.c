@@ -16,6 +16,8 @@
 /* Offers in one PUT. */
 #define PUT_ITEMS 512
 #define PUT_BYTES MIB(4)
+/* The store commits no more often, so offers travel together under load. */
+#define PUT_EVERY_MS 5
 
 static uint8_t mode_of(const struct job_teacher *t)
 {
@@ -190,6 +192,10 @@ void storing_send(struct worker *w, int64_t now_ms)
 	static struct wire_put_item item[PUT_ITEMS];
 
 	send_failures(w, now_ms);
+	if (w->unsent_bytes < PUT_BYTES && now_ms < w->put_at)
+		return;
+	if (w->unsent_bytes > 0)
+		w->put_at = now_ms + PUT_EVERY_MS;
 	while (w->unsent_bytes > 0) {
 		struct wire m = {.type = WIRE_PUT, .put = {.item = item}};
 

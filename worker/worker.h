@@ -95,8 +95,9 @@ struct task_list {
 struct held {
 	uint64_t shard, epoch, prompts; /* bit map by line */
 	uint8_t *frame;                 /* the GRANT's bytes */
-	struct wire wire;               /* decoded from it */
-	struct held_prompt *prompt;     /* [wire.grant.n_prompts] */
+	size_t frame_len;
+	struct wire wire;           /* decoded from it */
+	struct held_prompt *prompt; /* [wire.grant.n_prompts] */
 	struct task *task;
 	size_t n_tasks, n_open;
 	bool opened, lost;
@@ -174,7 +175,7 @@ struct worker {
 	double samples_per_ms; /* settled, of late */
 	uint64_t settled, settled_before;
 
-	int64_t beat_at, hello_at, ping_at, resend_at, rate_at;
+	int64_t beat_at, hello_at, ping_at, put_at, resend_at, rate_at;
 	uint64_t random_state;
 };
 
