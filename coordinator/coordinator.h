@@ -81,6 +81,7 @@ struct worker {
 	int64_t seen_ms;
 	uint32_t want;                       /* prompts it has room for */
 	struct wire_endpoint_beat *endpoint; /* by endpoint number, last report */
+	bool has_reported;                   /* since it joined this process */
 	uint32_t *share;                     /* in flight allowed, likewise */
 	bool changed;                        /* to be written to the ledger */
 };
@@ -137,6 +138,12 @@ struct coordinator {
 
 	uint8_t phase; /* enum run_phase */
 	enum coordinator_end end;
+	/* Workers of before a restart that have not reported to us, and until when
+	 * they are waited for. */
+	uint32_t *returning;
+	size_t n_returning, cap_returning;
+	int64_t return_by_ms;
+	int64_t committed_ms;
 	int64_t started_ms, save_at, rate_at, share_at, checkpoint_at, stop_by_ms;
 	int64_t first_asked_ms; /* 0: nobody has asked an endpoint yet */
 	bool drain_asked;       /* over the control socket */

@@ -154,6 +154,9 @@ void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t shar
 	const struct wire_endpoint_beat *e);
 /* Workers that were joined when the coordinator ended: nothing in flight. */
 void ledger_reset_workers(struct ledger *l);
+/* Each worker that was joined when the last coordinator ended; call it first. */
+void ledger_each_joined(struct ledger *l,
+	void (*see)(void *to, uint32_t worker, const char *name), void *to);
 /* Whether an endpoint that was there under the same url and model has ever
  * answered. Ask before ledger_put_endpoint. */
 bool ledger_endpoint_answered(struct ledger *l, uint16_t teacher, uint16_t endpoint,

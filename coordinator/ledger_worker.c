@@ -59,6 +59,16 @@ void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t shar
 		e->answered, e->retried, e->latency_ms, e->tokens, e->cost_nusd);
 }
 
+void ledger_each_joined(struct ledger *l,
+	void (*see)(void *to, uint32_t worker, const char *name), void *to)
+{
+	struct db_query *q = db_query(
+		l->db, "SELECT worker, name FROM worker WHERE state = 'joined'", "");
+
+	while (db_next(q))
+		see(to, (uint32_t)db_int(q, 0), db_text(q, 1));
+}
+
 void ledger_reset_workers(struct ledger *l)
 {
 	ledger_begin(l);

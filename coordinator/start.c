@@ -200,6 +200,18 @@ static bool is_listed(const char *list, const char *name)
 	return false;
 }
 
+/* A worker that may still have requests in flight, of which we know nothing yet. */
+static void expect_worker(void *to, uint32_t worker, const char *name)
+{
+	struct coordinator *c = to;
+
+	if (c->options->alive && !is_listed(c->options->alive, name))
+		return;
+	MEM_GROW(c->returning, c->cap_returning, c->n_returning + 1);
+	c->returning[c->n_returning++] = worker;
+	c->return_by_ms = clock_mono_ms() + c->options->term_ms;
+}
+
 static void restore_lease(void *to, const struct lease *lease)
 {
 	struct coordinator *c = to;
@@ -307,6 +319,7 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 		(long long)c->l->totals.prompts);
 	c->l->totals.state = RUN_RUNNING;
 	c->l->totals_changed = true;
+	ledger_each_joined(c->l, expect_worker, c);
 	ledger_reset_workers(c->l);
 	list_endpoints(c);
 	c->seen_commit = c->l->totals.store_commit;
@@ -328,6 +341,7 @@ void start_close(struct coordinator *c)
 		free(c->worker[i]);
 	}
 	free(c->worker);
+	free(c->returning);
 	for (size_t i = 0; i < c->n_readers; i++)
 		shard_reader_close(c->reader[i]);
 	free(c->reader);

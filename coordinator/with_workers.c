@@ -138,7 +138,8 @@ static void say_orders(struct coordinator *c, const struct worker *w,
 void workers_order_all(struct coordinator *c)
 {
 	for (size_t i = 0; i < c->n_workers; i++)
-		say_orders(c, c->worker[i], NULL);
+		if (c->worker[i]->has_reported)
+			say_orders(c, c->worker[i], NULL);
 }
 
 /* One endpoint's requests in flight, shared among the workers. */
@@ -147,17 +148,25 @@ static bool divide_endpoint(struct coordinator *c, size_t e)
 	struct credit_share *shares = mem_zalloc(c->n_workers, sizeof(*shares));
 	const struct job_teacher *t = &c->job.teacher[c->endpoint[e].teacher];
 	bool changed = false;
+	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_workers; i++) {
 		const struct worker *w = c->worker[i];
 
-		shares[i] = (struct credit_share){w->number, w->endpoint[e].could_use,
+		if (!w->has_reported)
+			continue;
+		shares[n++] = (struct credit_share){w->number, w->endpoint[e].could_use,
 			w->endpoint[e].in_flight, w->endpoint[e].share, w->share[e]};
 	}
-	credit_divide(shares, c->n_workers, (uint32_t)t->max_in_flight);
+	credit_divide(shares, n, (uint32_t)t->max_in_flight);
+	n = 0;
 	for (size_t i = 0; i < c->n_workers; i++) {
-		changed = changed || c->worker[i]->share[e] != shares[i].granted;
-		c->worker[i]->share[e] = shares[i].granted;
+		struct worker *w = c->worker[i];
+
+		if (!w->has_reported)
+			continue;
+		changed = changed || w->share[e] != shares[n].granted;
+		w->share[e] = shares[n++].granted;
 	}
 	free(shares);
 	return changed;
@@ -167,6 +176,10 @@ void workers_divide(struct coordinator *c)
 {
 	bool changed = false;
 
+	/* Some have requests in flight of which they have not told us yet: nothing
+	 * is given away. */
+	if (c->n_returning > 0 && clock_mono_ms() < c->return_by_ms)
+		return;
 	for (size_t e = 0; e < c->n_endpoints; e++)
 		changed = divide_endpoint(c, e) || changed;
 	if (changed)
@@ -208,8 +221,7 @@ static void hear_hello(struct coordinator *c, const struct link_peer *peer,
 	w->want = 0; /* it says anew what it has room for */
 	renew(c, w, &hello->held, &lost, now_ms);
 	say_welcome(c, w);
-	workers_divide(c);
-	say_orders(c, w, &lost);
+	/* It reports now: the orders that answer say what it has lost. */
 	free(lost.at);
 }
 
@@ -255,13 +267,21 @@ static void judge_endpoint(
 		workers_order_all(c);
 }
 
+static void has_returned(struct coordinator *c, uint32_t worker)
+{
+	for (size_t i = 0; i < c->n_returning; i++)
+		if (c->returning[i] == worker)
+			c->returning[i--] = c->returning[--c->n_returning];
+}
+
 static void hear_beat(struct coordinator *c, struct worker *w,
 	const struct wire_beat *beat, int64_t now_ms)
 {
 	struct wire_lease_list lost;
+	bool is_first = !w->has_reported;
 
 	w->seen_ms = now_ms;
-	w->changed = true;
+	w->changed = w->has_reported = true;
 	renew(c, w, &beat->held, &lost, now_ms);
 	for (uint32_t i = 0; i < beat->n_endpoints && i < c->n_endpoints; i++) {
 		const struct wire_endpoint_beat *b = &beat->endpoint[i];
@@ -271,9 +291,15 @@ static void hear_beat(struct coordinator *c, struct worker *w,
 			b->endpoint != c->endpoint[i].endpoint)
 			continue;
 		w->endpoint[i] = *b;
+		if (is_first) /* the share that our predecessor gave it */
+			w->share[i] = b->share;
 		if (b->state != ENDPOINT_NEW && c->first_asked_ms == 0)
 			c->first_asked_ms = now_ms;
 		judge_endpoint(c, i, b);
+	}
+	if (is_first) {
+		has_returned(c, w->number);
+		workers_divide(c);
 	}
 	say_orders(c, w, &lost);
 	free(lost.at);

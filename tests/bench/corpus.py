@@ -6,8 +6,8 @@ import statistics
 import subprocess
 import time
 
-from pipeline import high_water_mib, nginx, role_of, say
-from rig import ENV, Rig, children_of, wait_until
+from pipeline import high_water_mib, nginx, say
+from rig import ENV, Rig, child_in_role, children_of, wait_until
 
 INDEX_BYTES = 1 << 30
 ROUNDS = 3
@@ -84,8 +84,7 @@ def coordinator(build):
         write_job(r, port)
         child = r.start(workers=2)
         wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > 100000, 300)
-        pid = next(p for p in children_of(child.pid)[1:] if role_of(p) == "coordinator")
-        most = high_water_mib(pid)
+        most = high_water_mib(child_in_role(child, "coordinator"))
         assert r.progress()["prompts_total"] == lines
         for p in children_of(child.pid):
             os.kill(p, 9)

@@ -16,7 +16,7 @@ import random
 import subprocess
 import time
 
-from rig import ENV, Rig, Server, children_of, kill, problems
+from rig import ENV, Rig, Server, children_of, kill, problems, role_of
 
 IN_FLIGHT = 32
 
@@ -24,14 +24,6 @@ IN_FLIGHT = 32
 def victims(child):
     """Supervisor, coordinator, store, workers; without what is not exec'd yet."""
     return children_of(child.pid)
-
-
-def name_of(pid):
-    try:
-        with open("/proc/%d/cmdline" % pid, "rb") as f:
-            return f.read().split(b"\0")[1].decode()
-    except (OSError, IndexError):
-        return "gone"
 
 
 def storm(rig, args, dice, counts):
@@ -48,7 +40,7 @@ def storm(rig, args, dice, counts):
             if kills < args.kills and time.monotonic() >= next_kill:
                 next_kill += args.every
                 victim = dice.choice(victims(child))
-                name = name_of(victim)
+                name = role_of(victim) or "gone"
                 if kill(victim):
                     kills += 1
                     counts[name] = counts.get(name, 0) + 1

@@ -9,7 +9,8 @@ import signal
 import threading
 import time
 
-from rig import OwnTeacher, Rig, Server, chat_answer, main, problems, wait_until
+from rig import (OwnTeacher, Rig, Server, chat_answer, child_in_role, kill, main, problems,
+                 wait_until)
 
 
 def a_run_is_whole(retort):
@@ -233,6 +234,23 @@ def the_fleet_keeps_to_max_in_flight(retort):
         assert len(asked) == 5 and sum(asked) == 300 and min(asked) > 0, asked
 
 
+def a_new_coordinator_keeps_to_max_in_flight(retort):
+    # It does not know what the workers have in flight before they have said so.
+    crowd = Crowd()
+    with OwnTeacher(crowd) as t, Rig(retort) as r:
+        r.corpus([{"prompt": "question %d" % i} for i in range(400)])
+        r.job(t.port, logits={"top_logprobs": 0}, teacher={"max_in_flight": 8},
+              sampling={"n": 1})
+        child = r.start(workers=4)
+        for done in (60, 160, 260):
+            wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > done)
+            kill(child_in_role(child, "coordinator"))
+        out, _ = child.communicate(timeout=120)
+        assert child.returncode == 0, out
+        r.check_whole(400, 1)
+        assert crowd.most == 8, crowd.most
+
+
 def a_budget_stops_a_run(retort):
     with Server(retort) as t, Rig(retort) as r:
         r.corpus(problems(300))
@@ -274,4 +292,5 @@ if __name__ == "__main__":
     main(a_run_is_whole, exports_agree, a_stopped_run_goes_on, a_second_signal_leaves_at_once,
          a_job_may_grow, a_new_meaning_is_refused, accept_may_change,
          samples_can_be_asked_again, retry_reaches_a_run_at_work,
-         the_fleet_keeps_to_max_in_flight, a_budget_stops_a_run, status_and_check_tell)
+         the_fleet_keeps_to_max_in_flight, a_new_coordinator_keeps_to_max_in_flight,
+         a_budget_stops_a_run, status_and_check_tell)

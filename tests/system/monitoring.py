@@ -26,8 +26,8 @@ import termios
 import threading
 import time
 
-from rig import (ENV, OwnTeacher, Rig, Server, chat_answer, children_of, kill, main, problems,
-                 wait_until)
+from rig import (ENV, OwnTeacher, Rig, Server, chat_answer, child_in_role, kill, main,
+                 problems, wait_until)
 
 VIEWS = ("progress", "workers", "endpoints", "failures", "throughput", "rejects", "shards")
 NOBODY = 65534
@@ -200,18 +200,6 @@ def assert_views_go_on(was, now):
             assert b[key] >= a[key], (key, a, b)
 
 
-def pid_of(child, role):
-    """A child of the run by its subcommand."""
-    for pid in children_of(child.pid)[1:]:
-        try:
-            with open("/proc/%d/cmdline" % pid, "rb") as f:
-                if f.read().split(b"\0")[1].decode() == role:
-                    return pid
-        except (OSError, IndexError):
-            pass
-    return None
-
-
 def views_agree_at_any_moment(retort):
     price = {"prompt_usd_per_mtok": 1.0, "completion_usd_per_mtok": 10.0}
     faults = "content-empty=0.1,cut-length=0.1,status-500-json=0.02"
@@ -239,7 +227,7 @@ def views_agree_at_any_moment(retort):
             was, n = now, n + 1
             done = now["progress"][0]["samples_committed"]
             if plan and done > 120 * (len(kills) + 1):
-                victim = pid_of(child, plan[0])
+                victim = child_in_role(child, plan[0])
                 if victim and kill(victim):
                     kills.append(plan.pop(0))
             time.sleep(0.02)

@@ -315,6 +315,23 @@ def children_of(pid):
     return found
 
 
+def role_of(pid):
+    """The subcommand that a process of ours runs, or None."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read().split(b"\0")[1].decode()
+    except (OSError, IndexError):
+        return None
+
+
+def child_in_role(child, role):
+    """A process id of a run by its subcommand, or None."""
+    for pid in children_of(child.pid)[1:]:
+        if role_of(pid) == role:
+            return pid
+    return None
+
+
 def kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)

@@ -20,7 +20,7 @@ endfunction()
 retort_run_test(outage outage.py 200)
 retort_run_test(malformed malformed.py 180)
 retort_run_test(poison poison.py 100)
-retort_run_test(kill_storm kill_storm.py 90 --prompts 800 --every 0.8 --kills 30)
+retort_run_test(kill_storm kill_storm.py 150)
 retort_run_test(fidelity fidelity.py 80)
 retort_run_test(monitoring monitoring.py 70)
 retort_run_test(lifecycle lifecycle.py 60)
@@ -28,6 +28,7 @@ retort_run_test(retry_export retry_export.py 60)
 # In a private mount namespace, if it may have one.
 retort_run_test(disk_full disk_full.py 60)
 retort_run_test(bad_input bad_input.py 30)
+retort_run_test(reindex reindex.py 15)
 # Published corpora, which this repository does not hold: skipped, aloud, where they
 # are not beside it. The tests above make theirs.
 retort_run_test(corpus_gsm8k real_corpora.py 60 gsm8k)
