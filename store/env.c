@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -480,4 +481,12 @@ void env_clear_stale_readers(struct env *env)
 	int dead = 0;
 
 	mdb_reader_check(env->mdb, &dead);
+}
+
+void env_fit_heap(void)
+{
+	mallopt(M_MMAP_THRESHOLD, (int)MIB(32));
+	mallopt(M_TRIM_THRESHOLD, (int)MIB(256));
+	/* Else each free of 64 KiB and more tidies what small frees left. */
+	mallopt(M_MXFAST, 0);
 }

@@ -114,4 +114,11 @@ enum err_code env_grow(struct env *env, uint64_t room, struct err *err) MUST_CHE
 /* Frees the slots of readers that died, which would keep old pages alive. */
 void env_clear_stale_readers(struct env *env);
 
+/*
+ * Fits the process's heap to a writer, before anything is opened. LMDB keeps the
+ * pages of a transaction on the heap and frees them at its commit: they stay with
+ * the process (up to 256 MiB) instead of being fetched anew from the system.
+ */
+void env_fit_heap(void);
+
 #endif

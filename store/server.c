@@ -247,6 +247,7 @@ enum err_code server_run(const struct server_options *options, struct err *err)
 	struct server s = {.options = options};
 	enum err_code code;
 
+	env_fit_heap();
 	randombytes_buf(&s.boot, sizeof(s.boot));
 	code = dataset_open(options->dir, ENV_CREATE, &s.d, err);
 	if (code != ERR_NONE)

@@ -13,8 +13,8 @@
  *     of a worker's size on the way, and answers each after its commit.
  * Runs are interleaved, the median of the rounds' ratios counts. FOLDER is on the disk that is measured.
  *
- * Two shapes of sample: a text of 1 KB without logits, and 128 tokens with 20
- * candidates each. The file's size is compared with the bytes of its keys and values.
+ * Three shapes of sample: a text of 1 KB without logits, and 128 and 512 tokens with
+ * 20 candidates each. The file's size is compared with the bytes of its keys and values.
  */
 #include "system/store_rig.h"
 
@@ -25,8 +25,9 @@
 #include "bench/trace_lmdb.h"
 #include "store/ingest.h"
 
-#define ROUNDS 7
-#define WINDOW 2
+#define ROUNDS 9
+#define SHAPES 3
+#define WINDOW 4
 
 struct shape {
 	const char *label;
@@ -34,9 +35,10 @@ struct shape {
 	uint32_t n_tokens, text;
 };
 
-static const struct shape shapes[] = {
+static const struct shape shapes[SHAPES] = {
 	{"1 KB of text", 49152, 512, 0, 1000},
 	{"128 tokens, top 20", 8192, 128, 128, 500},
+	{"512 tokens, top 20", 2048, 32, 512, 2000},
 };
 
 /* The messages of a shape, made before the clock starts. */
@@ -268,6 +270,7 @@ static void library(const struct shape *shape, const char *folder)
 	struct err err;
 	double begun;
 
+	env_fit_heap();
 	make_messages(&r, shape, &m);
 	must(dataset_open(dir, ENV_CREATE, &d, &err), &err);
 	must(accept_compile(MADE_ACCEPT, &accept, &err), &err);
@@ -480,7 +483,7 @@ static struct figures measure(char *const *argv, const char *folder, size_t numb
 {
 	double bare_s[ROUNDS], library_s[ROUNDS], process_s[ROUNDS];
 	const struct shape *shape = &shapes[number];
-	const char *label = number ? "1" : "0";
+	const char label[2] = {(char)('0' + number), 0};
 	struct store_rig r = {.packer = packer_new()};
 	struct figures f = {0};
 	struct messages m;
@@ -518,10 +521,10 @@ static void print_json(const char *name, double value)
 int main(int argc, char **argv)
 {
 	bool json = argc == 5 && strcmp(argv[4], "--json") == 0;
-	struct figures f[2];
+	struct figures f[SHAPES];
 
 	if (argc == 4 && strcmp(argv[1], "library") == 0) {
-		library(&shapes[atoi(argv[2]) & 1], argv[3]);
+		library(&shapes[atoi(argv[2]) % SHAPES], argv[3]);
 		return 0;
 	}
 	if (argc == 4 && strcmp(argv[1], "bare") == 0) {
@@ -534,19 +537,21 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	rig_program = argv[1];
-	for (size_t s = 0; s < 2; s++)
+	for (size_t s = 0; s < SHAPES; s++)
 		f[s] = measure(argv, argv[3], s);
 	if (json) {
-		print_json("commit_over_lmdb", f[1].library_ratio);
+		print_json("commit_over_lmdb", f[2].library_ratio);
+		print_json("commit_128_over_lmdb", f[1].library_ratio);
 		print_json("commit_text_over_lmdb", f[0].library_ratio);
-		print_json("store_over_lmdb", f[1].process_ratio);
+		print_json("store_over_lmdb", f[2].process_ratio);
 		print_json("store_text_over_lmdb", f[0].process_ratio);
-		print_json("file_over_payload", fmax(f[0].file, f[1].file));
+		print_json("file_over_payload",
+			fmax(fmax(f[0].file, f[1].file), f[2].file));
 		return 0;
 	}
 	printf("%-20s %6s %11s %11s %6s %11s %6s %6s\n", "", "MB", "bare/s",
 		"library/s", "ratio", "process/s", "ratio", "file");
-	for (size_t s = 0; s < 2; s++)
+	for (size_t s = 0; s < SHAPES; s++)
 		printf("%-20s %6.0f %11.0f %11.0f %6.2f %11.0f %6.2f %6.3f\n",
 			shapes[s].label, (double)f[s].traced / 1e6, f[s].bare,
 			f[s].library, f[s].library_ratio, f[s].process,
