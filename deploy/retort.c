@@ -39,7 +39,7 @@ static void print_usage(FILE *to)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
 	fprintf(to,
-		"\n'retort COMMAND --help' tells the rest; 'man retort' tells all.\n");
+		"\n'retort COMMAND --help' tells the rest, the manual retort(1) all.\n");
 }
 
 int main(int argc, char **argv)

@@ -38,7 +38,10 @@ const struct export_format *export_find(const char *name, struct err *err)
 		err_set(err, ERR_INVALID,
 			"there is no format '%s' (did you mean '%s'?)", name, nearest);
 	else
-		err_set(err, ERR_INVALID, "there is no format '%s'; see --help", name);
+		err_set(err, ERR_INVALID,
+			"there is no format '%s' in this build; see --help for those that "
+			"there are",
+			name);
 	return NULL;
 }
 
