@@ -204,6 +204,18 @@ def retry_reaches_a_run_at_work(retort):
         assert [x["revision"] for x in rows] == [1] * 5 + [0] * 115
 
 
+def a_run_gives_up_and_says_why(retort):
+    with Server(retort) as t, Rig(retort) as r:
+        r.corpus(problems(4))
+        r.job(t.port)
+        r.run()
+        with open(r.path("job.run/dataset/data.mdb"), "r+b") as f:
+            f.write(b"something else" * 1000)
+        out = r.run(expect=1)
+        assert "store died 5 times in a row right after its start; giving up" in out, out
+        assert "cannot open the dataset" in out and "log/store.log" in out, out
+
+
 class Crowd:
     """A slow teacher that counts who is there at once."""
 
@@ -292,5 +304,6 @@ if __name__ == "__main__":
     main(a_run_is_whole, exports_agree, a_stopped_run_goes_on, a_second_signal_leaves_at_once,
          a_job_may_grow, a_new_meaning_is_refused, accept_may_change,
          samples_can_be_asked_again, retry_reaches_a_run_at_work,
-         the_fleet_keeps_to_max_in_flight, a_new_coordinator_keeps_to_max_in_flight,
+         a_run_gives_up_and_says_why, the_fleet_keeps_to_max_in_flight,
+         a_new_coordinator_keeps_to_max_in_flight,
          a_budget_stops_a_run, status_and_check_tell)
