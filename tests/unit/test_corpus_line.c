@@ -371,6 +371,8 @@ static void corpus_line__accepts_published_corpora(void **state)
 		{"self-instruct-seed-tasks.jsonl", 175},
 	};
 
+	size_t seen = 0;
+
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		char *path = real_corpus(files[i].name);
@@ -378,7 +380,8 @@ static void corpus_line__accepts_published_corpora(void **state)
 		unsigned good = 0;
 
 		if (!path)
-			skip();
+			continue;
+		seen++;
 		buf_init(&text, MIB(64));
 		assert_int_equal(file_read(path, &text, NULL), ERR_NONE);
 		for (unsigned char *p = text.data, *end = p + text.len; p < end;) {
@@ -393,6 +396,8 @@ static void corpus_line__accepts_published_corpora(void **state)
 		buf_release(&text);
 		free(path);
 	}
+	if (seen == 0)
+		skip();
 }
 
 static int make_no_rules(void **state)

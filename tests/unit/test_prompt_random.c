@@ -324,6 +324,7 @@ static void prompt__of_real_rows_are_as_jansson_builds_them(void **state)
 		"self-instruct-seed-tasks.jsonl"};
 	struct prompt_rules rules;
 	struct buf text, line;
+	int missing = 0;
 
 	(void)state;
 	make_rules(&rules, NULL, NULL, false);
@@ -333,8 +334,10 @@ static void prompt__of_real_rows_are_as_jansson_builds_them(void **state)
 		char *path = real_corpus(names[i]);
 		unsigned n = 0;
 
-		if (!path)
-			skip();
+		if (!path) {
+			missing++;
+			continue;
+		}
 		assert_int_equal(file_read(path, &text, NULL), ERR_NONE);
 		for (unsigned char *p = text.data;
 			n < 200 && p < text.data + text.len;) {
@@ -355,6 +358,8 @@ static void prompt__of_real_rows_are_as_jansson_builds_them(void **state)
 	buf_release(&text);
 	buf_release(&line);
 	prompt_rules_release(&rules);
+	if (missing == 3)
+		skip();
 }
 
 int main(void)
