@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static void *not_null(void *p)
 {
@@ -24,6 +27,15 @@ void *mem_alloc(size_t size)
 void *mem_zalloc(size_t n, size_t size)
 {
 	return not_null(calloc(n ? n : 1, size ? size : 1));
+}
+
+void *mem_table(size_t size)
+{
+	size_t whole = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *p = not_null(aligned_alloc(HUGE_PAGE, whole));
+
+	madvise(p, whole, MADV_HUGEPAGE); /* if not, no harm */
+	return memset(p, 0, whole);
 }
 
 void *mem_realloc(void *old, size_t n, size_t size)

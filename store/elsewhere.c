@@ -2,13 +2,10 @@
 #include "store/elsewhere.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "common/mem.h"
 
 #define SLOTS ((uint64_t)1 << 20)
-#define HUGE_PAGE ((size_t)2 << 20)
 
 struct elsewhere {
 	struct slot {
@@ -19,14 +16,7 @@ struct elsewhere {
 
 struct elsewhere *elsewhere_new(void)
 {
-	struct elsewhere *e = aligned_alloc(HUGE_PAGE, sizeof(*e));
-
-	if (!e)
-		abort();
-	/* Every access is to another place. If there are no huge pages, no harm. Its
-	 * pages are fetched now, not one by one as samples come. */
-	madvise(e, sizeof(*e), MADV_HUGEPAGE);
-	return memset(e, 0, sizeof(*e));
+	return mem_table(sizeof(struct elsewhere));
 }
 
 void elsewhere_free(struct elsewhere *e)

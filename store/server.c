@@ -177,19 +177,22 @@ static void run_timers(struct server *s, int64_t now_ms)
 	}
 }
 
-/* Handles what is there, or comes within the wait. */
-static void hear(struct server *s, int64_t wait_ms)
+/* Its messages are about what is committed, so no round has begun yet. */
+static void hear_coordinator(struct server *s)
 {
-	struct link *links[] = {s->workers, s->coordinator};
 	struct link_message m;
-	int64_t now_ms;
 
-	link_wait(links, 2, -1, wait_ms);
-	now_ms = clock_mono_ms();
 	while (!s->lost && link_receive(s->coordinator, &m) == ERR_NONE) {
 		server_hear_coordinator(s, m.frame);
 		link_message_release(&m);
 	}
+}
+
+static void hear_workers(struct server *s)
+{
+	int64_t now_ms = clock_mono_ms();
+	struct link_message m;
+
 	for (int i = 0; i < MESSAGES_A_ROUND && s->round_bytes < COMMIT_BYTES; i++) {
 		if (s->lost || link_receive(s->workers, &m) != ERR_NONE)
 			break;
@@ -200,14 +203,19 @@ static void hear(struct server *s, int64_t wait_ms)
 
 static void round_once(struct server *s)
 {
+	struct link *links[] = {s->workers, s->coordinator};
 	int64_t left;
 
 	run_timers(s, clock_mono_ms());
 	s->round_bytes = 0;
-	hear(s, s->adopted ? WAIT_MS : REGISTER_EVERY_MS);
+	link_wait(links, 2, -1, s->adopted ? WAIT_MS : REGISTER_EVERY_MS);
+	hear_coordinator(s);
+	hear_workers(s);
 	while (!s->lost && s->n_answers > 0 && s->round_bytes < COMMIT_BYTES &&
-		(left = s->committed_ms + COMMIT_EVERY_MS - clock_mono_ms()) > 0)
-		hear(s, left);
+		(left = s->committed_ms + COMMIT_EVERY_MS - clock_mono_ms()) > 0) {
+		link_wait(links, 1, -1, left);
+		hear_workers(s);
+	}
 	take_dictionary(s);
 	end_round(s);
 }

@@ -7,6 +7,7 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -148,6 +149,8 @@ def check_folder(root, folder):
 
 
 def check_top(root):
+    if not shutil.which("git"):
+        return
     tracked = subprocess.run(["git", "-C", root, "ls-files"], capture_output=True,
                              text=True)
     if tracked.returncode != 0:

@@ -324,6 +324,43 @@ static void the_coordinator_asks_what_is_there(void **state)
 	rig_end(&r);
 }
 
+/* While the store gathers what comes in the milliseconds after a commit, its
+ * coordinator asks too, or adopts it once more. */
+static void the_coordinator_asks_under_load(void **state)
+{
+	struct wire_key key = {1, 0, 0};
+	struct wire have = {.type = WIRE_HAVE, .have = {.keys = {1, &key}}};
+	struct wire open = {.type = WIRE_OPEN, .open = {.session = 7, .prompts = 1}};
+	struct wire_open_prompt prompt = {0, 0};
+	struct store_rig r;
+	struct heard h;
+
+	(void)state;
+	rig_begin(&r);
+	rig_start(&r);
+	open.open.n_prompts = 1;
+	open.open.prompt = &prompt;
+	for (uint64_t tag = 1; tag <= ROUNDS; tag++) {
+		for (int i = 0; i < 64; i++) {
+			open.open.epoch++;
+			rig_say(r.worker, NULL, &open);
+		}
+		have.have.tag = tag;
+		rig_say(r.coordinator, &r.peer, &have);
+		rig_adopt(&r, RIG_RUN_ID);
+		assert_true(rig_hear(r.coordinator, WIRE_HAS, RIG_TIMEOUT_MS, &h));
+		assert_int_equal(h.w.has.tag, tag);
+		rig_forget(&h);
+		for (int i = 0; i < 64; i++) {
+			assert_true(
+				rig_hear(r.worker, WIRE_OPENED, RIG_TIMEOUT_MS, &h));
+			assert_int_equal(h.w.opened.status, OPEN_OK);
+			rig_forget(&h);
+		}
+	}
+	rig_end(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +375,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(another_run_is_refused),
 		cmocka_unit_test(interned_ids_survive_kill),
 		cmocka_unit_test(the_coordinator_asks_what_is_there),
+		cmocka_unit_test(the_coordinator_asks_under_load),
 	};
 
 	if (argc < 2) {

@@ -118,9 +118,25 @@ static void mem__ends_the_process_rather_than_wrap(void **state)
 	assert_true(ends_the_process(zalloc_past_all));
 }
 
+static void mem_table__is_zeroed_and_fits(void **state)
+{
+	static const size_t sizes[] = {1, (size_t)2 << 20, ((size_t)2 << 20) + 1};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		unsigned char *p = mem_table(sizes[i]);
+
+		for (size_t k = 0; k < sizes[i]; k++)
+			assert_int_equal(p[k], 0);
+		memset(p, 1, sizes[i]);
+		free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mem_table__is_zeroed_and_fits),
 		cmocka_unit_test(mem__gives_something_for_nothing),
 		cmocka_unit_test(mem__copies_and_zeroes),
 		cmocka_unit_test(mem_grow__keeps_what_is_there_and_has_room),
