@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "coordinator/prompt_rules.h"
 #include "store/accept.h"
+#include "worker/key.h"
 
 /* Puts file, line, column and key before the message. */
 static enum err_code at_key(const char *path, const char *key, struct err *err)
@@ -41,21 +41,14 @@ static enum err_code check_keys(
 {
 	for (size_t i = 0; i < job->n_teachers; i++) {
 		const struct job_teacher *t = &job->teacher[i];
-		char key[64];
+		char key[64], *text;
 
-		if (t->api_key_env && !getenv(t->api_key_env)) {
-			snprintf(key, sizeof(key), "teachers[%zu].api_key_env", i);
-			err_set(err, ERR_INVALID,
-				"the environment variable %s is not set",
-				t->api_key_env);
+		if (key_read(t, &text, err) != ERR_NONE) {
+			snprintf(key, sizeof(key), "teachers[%zu].%s", i,
+				t->api_key_env ? "api_key_env" : "api_key_file");
 			return at_key(path, key, err);
 		}
-		if (t->api_key_file && access(t->api_key_file, R_OK) != 0) {
-			snprintf(key, sizeof(key), "teachers[%zu].api_key_file", i);
-			err_set(err, ERR_INVALID, "cannot read '%s': %s",
-				t->api_key_file, strerror(errno));
-			return at_key(path, key, err);
-		}
+		key_forget(text);
 	}
 	return ERR_NONE;
 }

@@ -1,60 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where requests may go. */
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "worker/key.h"
 #include "worker/worker.h"
 
-#define KEY_MAX 8192
 #define MODELS_MAX MIB(1)
 
 static struct {
 	char *text[LIMIT_TEACHERS];
 } keys;
-
-/* A teacher's key, from where the job says; *key NULL: it has none. */
-static enum err_code read_key(const struct job_teacher *t, char **key, struct err *err)
-{
-	struct buf text;
-	struct stat st;
-	enum err_code code;
-
-	*key = NULL;
-	if (t->api_key_env) {
-		const char *value = getenv(t->api_key_env);
-
-		if (!value || !*value)
-			return err_set(err, ERR_INVALID,
-				"the environment variable %s, which has teacher %s's key, is not set",
-				t->api_key_env, t->name);
-		*key = mem_dup_str(value);
-		return ERR_NONE;
-	}
-	if (!t->api_key_file)
-		return ERR_NONE;
-	if (stat(t->api_key_file, &st) == 0 && (st.st_mode & 077))
-		return err_set(err, ERR_INVALID,
-			"'%s' holds a key and can be read by others; chmod 600 it",
-			t->api_key_file);
-	buf_init(&text, KEY_MAX);
-	code = file_read(t->api_key_file, &text, err);
-	if (code == ERR_NONE) {
-		const char *line = buf_text(&text);
-
-		*key = mem_dup_text(line, strcspn(line, " \t\r\n"));
-		memset(text.data, 0, text.len);
-	}
-	buf_release(&text);
-	return code;
-}
 
 static struct http_target *make_target(
 	const struct job_teacher *t, const char *url, const char *path, const char *key)
@@ -84,7 +45,7 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 	for (size_t t = 0; t < w->job.n_teachers; t++) {
 		const struct job_teacher *teacher = &w->job.teacher[t];
 
-		if (read_key(teacher, &keys.text[t], err) != ERR_NONE)
+		if (key_read(teacher, &keys.text[t], err) != ERR_NONE)
 			return err->code;
 		for (size_t u = 0; u < teacher->n_urls; u++, e++) {
 			struct endpoint *to = &w->endpoint[e];
@@ -114,9 +75,7 @@ void endpoints_free(struct worker *w)
 	w->endpoint = NULL;
 	w->n_endpoints = 0;
 	for (size_t t = 0; t < LIMIT_TEACHERS; t++) {
-		if (keys.text[t])
-			memset(keys.text[t], 0, strlen(keys.text[t]));
-		free(keys.text[t]);
+		key_forget(keys.text[t]);
 		keys.text[t] = NULL;
 	}
 }

@@ -342,6 +342,8 @@ static void round_once(struct worker *w)
 	if (signals_stops() > 1)
 		w->ended = true;
 	hear_all(w, now_ms);
+	if (w->fatal.code != ERR_NONE)
+		return; /* what the job needs may be half made */
 	run_timers(w, now_ms);
 	if (w->job_text) {
 		endpoints_look(w, now_ms);

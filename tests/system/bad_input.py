@@ -111,6 +111,51 @@ def an_endpoint_that_refuses_the_key(retort):
                     assert KEY.encode() not in f.read(), name
 
 
+def a_key_that_is_none(retort):
+    import rig
+    with Rig(retort) as r:
+        r.corpus(problems(3))
+        r.job(1, teacher={"api_key_env": "BAD_KEY"})
+        rig.ENV["BAD_KEY"] = ""
+        refused(r, "teachers[0].api_key_env:", "BAD_KEY", "is empty")
+        rig.ENV["BAD_KEY"] = KEY + "\r\nX-Other: 1"
+        assert KEY not in refused(r, "teachers[0].api_key_env:", "holds no key")
+        r.job(1, teacher={"api_key_file": "key"})
+        r.write("key", "")
+        os.chmod(r.path("key"), 0o644)
+        refused(r, "teachers[0].api_key_file:", "chmod 600")
+        os.chmod(r.path("key"), 0o600)
+        refused(r, "teachers[0].api_key_file:", "holds no key")
+        with Server(retort, "--api-key", KEY) as t:
+            r.write("key", KEY + "\n")
+            r.job(t.port, teacher={"api_key_file": "key"})
+            r.run()
+            r.check_whole(3, 2)
+
+
+def a_worker_without_the_key(retort):
+    """On a cluster the key may be forgotten on some machine."""
+    import rig
+    rig.ENV.pop("BAD_KEY", None)
+    with Server(retort, "--api-key", KEY) as t, Rig(retort) as r:
+        r.corpus(problems(3))
+        r.job(t.port, teacher={"api_key_env": "BAD_KEY"})
+        there = "ipc://" + r.path("coordinator.sock")
+        for command in (["coordinator", r.job_path, "--dir", r.run_dir, "--listen", there],
+                        ["store", "--dir", r.run_dir, "--connect", there, "--listen",
+                         "ipc://" + r.path("store.sock")]):
+            r.children.append(subprocess.Popen([retort, *command], env=rig.ENV,
+                                               stderr=subprocess.DEVNULL))
+        done = r.command("worker", "--connect", there)
+        assert done.returncode == 1, done
+        assert "BAD_KEY" in done.stderr and "is not set" in done.stderr, done
+        rig.ENV["BAD_KEY"] = KEY
+        assert r.command("worker", "--connect", there).returncode == 0
+        for child in r.children:
+            assert child.wait(60) == 0
+        r.check_whole(3, 2)
+
+
 def lines_of_every_kind(retort):
     good = problems(6)
     lines = [
@@ -187,4 +232,5 @@ def a_corpus_that_was_edited(retort):
 
 if __name__ == "__main__":
     main(jobs_that_are_wrong, an_endpoint_that_is_not_there, an_endpoint_that_refuses_the_key,
-         lines_of_every_kind, packed_corpora_are_read, a_corpus_that_was_edited)
+         a_key_that_is_none, a_worker_without_the_key, lines_of_every_kind,
+         packed_corpora_are_read, a_corpus_that_was_edited)
