@@ -31,6 +31,7 @@ struct http {
 	CURLM *multi;
 	int epoll;             /* the descriptors that libcurl waits for */
 	int64_t timer_at;      /* when it wants to be called anyway; -1: never */
+	bool has_stranded;     /* a transfer is, see strand */
 	struct transfer *busy; /* list of those under way */
 	int64_t watched_ms;
 };
@@ -50,7 +51,7 @@ struct transfer {
 	http_sink sink;
 	size_t answer_max;
 	struct transfer *next, *prev;
-	bool is_busy;
+	bool is_busy, is_stranded;
 
 	int64_t sent_ms, first_byte_ms, slow_since_ms;
 	size_t slow_from; /* bytes received when slow_since_ms was set */
@@ -61,6 +62,34 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
+/* Where one of a host's addresses refuses, libcurl 7.88 tries the next when it is
+ * called for this transfer again, and waits for nothing that would have it called
+ * before half of the time for connecting is over. */
+static void strand(struct http *h, CURL *easy)
+{
+	curl_off_t connected_us = 0;
+	char *of = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &of);
+	curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+	if (of && connected_us == 0)
+		((struct transfer *)(void *)of)->is_stranded = h->has_stranded = true;
+}
+
+/* libcurl has no call for "go on with this one"; the end of a pause is one. */
+static void wake_stranded(struct http *h)
+{
+	if (!h->has_stranded)
+		return;
+	h->has_stranded = false;
+	for (struct transfer *t = h->busy; t; t = t->next)
+		if (t->is_stranded) {
+			t->is_stranded = false;
+			curl_easy_pause(t->easy, CURLPAUSE_RECV);
+			curl_easy_pause(t->easy, CURLPAUSE_CONT);
+		}
+}
+
 /* libcurl says what it waits for. With thousands of transfers only those are
  * touched that have something to do; curl_multi_perform would go through all. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
@@ -68,9 +97,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 	struct http *h = arg;
 	struct epoll_event event = {.data.fd = fd};
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		epoll_ctl(h->epoll, EPOLL_CTL_DEL, fd, NULL);
+		strand(h, easy);
 		return 0;
 	}
 	if (what & CURL_POLL_IN)
@@ -402,6 +431,7 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 		t->next->prev = t;
 	t->http->busy = t;
 	t->is_busy = true;
+	t->is_stranded = false;
 	if (curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
 		abort();
 }
@@ -446,10 +476,6 @@ static enum reason reason_of_curl(const struct transfer *t, CURLcode rc)
 		return t->header_lines == 0 ? no_answer(t) : REASON_TIMEOUT;
 	case CURLE_PARTIAL_FILE:
 		return REASON_BODY_CUT;
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_GOT_NOTHING:
-		return broken(t);
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_BAD_CONTENT_ENCODING:
@@ -534,6 +560,7 @@ static void call_curl(struct http *h, int64_t now_ms)
 		h->timer_at = -1;
 		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
+	wake_stranded(h);
 }
 
 void http_run(struct http *h, int64_t now_ms, http_ended ended, void *to)
