@@ -22,6 +22,19 @@ static enum err_code refuse(struct err *err, const char *path, const char *why)
 	return err_set(err, ERR_EXISTS, "'%s' %s", path, why);
 }
 
+/* Every line of an export is an object with a key. */
+static bool has_lines(const char *path)
+{
+	char begin[2] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is_object = fd >= 0 && read(fd, begin, 2) == 2 && begin[0] == '{' &&
+			 begin[1] == '"';
+
+	if (fd >= 0)
+		close(fd);
+	return is_object;
+}
+
 static enum err_code check_file(const char *path, bool force, struct err *err)
 {
 	struct stat st;
@@ -31,7 +44,12 @@ static enum err_code check_file(const char *path, bool force, struct err *err)
 	if (!S_ISREG(st.st_mode))
 		return refuse(
 			err, path, "is there and not a file; '-o -' writes to a pipe");
-	if (st.st_size > 0 && !force)
+	if (st.st_size == 0)
+		return ERR_NONE;
+	/* A mistyped path may be that of a run's own files. */
+	if (!has_lines(path))
+		return refuse(err, path, "is there and was not made by an export");
+	if (!force)
 		return refuse(err, path, "is there already; --force replaces it");
 	return ERR_NONE;
 }

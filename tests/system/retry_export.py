@@ -311,7 +311,10 @@ def what_is_there_is_not_overwritten(retort):
         r.write("mine/thesis.tex", "years of work")
         os.symlink(r.path("mine/thesis.tex"), r.path("link"))
         for form, name in (("lmdb", "mine"), ("lmdb", "mine/thesis.tex"), ("jsonl", "mine"),
-                           ("jsonl", "link"), ("jsonl", "no/such/folder")):
+                           ("jsonl", "link"), ("jsonl", "no/such/folder"),
+                           ("jsonl", "mine/thesis.tex"), ("jsonl", "job.run/job.json"),
+                           ("jsonl", "job.run/ledger.sqlite"),
+                           ("openai-messages", "job.run/dataset/data.mdb")):
             done = export(form, name, "--force")
             assert done.returncode == 1 and name in done.stderr, (form, name, done)
         with open(r.path("mine/thesis.tex")) as f:

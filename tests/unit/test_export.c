@@ -342,6 +342,13 @@ static void export__replaces_only_what_it_may(void **state)
 	must(run(lines, NULL, &err), &err);
 	lines.out = maker.folder.path;
 	assert_int_equal(run(lines, NULL, &err), ERR_EXISTS);
+	/* Never a file that holds anything but lines of JSON. */
+	free(folder_write_text(&maker.folder, "file", "mine"));
+	lines.out = file;
+	assert_int_equal(run(lines, NULL, &err), ERR_EXISTS);
+	text = contents(file);
+	assert_string_equal(text, "mine");
+	free(text);
 
 	assert_int_equal(mkdir(folder, 0755), 0);
 	must(run(copy, NULL, &err), &err);
