@@ -118,6 +118,7 @@ struct coordinator {
 	struct shard_text text;
 	uint64_t text_shard; /* whose lines are in `text`; UINT64_MAX: none */
 	struct index_shard text_index;
+	uint64_t text_numbers[SHARD_PROMPTS]; /* of text_index, kept */
 
 	struct live **live; /* in the order of their shards */
 	size_t n_live, cap_live;

@@ -55,6 +55,10 @@ static bool read_lines(struct coordinator *c, uint64_t shard)
 		c->fatal = err;
 		return false;
 	}
+	/* The ledger lends them until it is asked about another shard. */
+	if (c->text_index.numbers)
+		c->text_index.numbers = memcpy(c->text_numbers, c->text_index.numbers,
+			c->text_index.n_lines * sizeof(*c->text_numbers));
 	c->text_shard = shard;
 	return true;
 }
