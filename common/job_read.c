@@ -55,7 +55,8 @@ static bool complain_unknown(struct job_reader *r, const char *path,
 	if (nearest)
 		return job_complain(
 			r, path, "unknown key (did you mean '%s'?)", nearest);
-	return job_complain(r, path, "unknown key; the manual retort(1) lists those that there are");
+	return job_complain(r, path,
+		"unknown key; the manual retort(1) lists those that there are");
 }
 
 static const char *type_name(const json_t *v)

@@ -12,23 +12,6 @@
 #include "common/mem.h"
 #include "coordinator/run_state.h"
 
-static enum err_code make_schema(struct ledger *l, struct err *err)
-{
-	char pragmas[96];
-	enum err_code code = db_script(l->db, "BEGIN IMMEDIATE", err);
-
-	if (code == ERR_NONE)
-		code = db_script(l->db, ledger_schema, err);
-	if (code == ERR_NONE)
-		code = db_script(l->db, ledger_views, err);
-	snprintf(pragmas, sizeof(pragmas),
-		"PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;",
-		LEDGER_VERSION, LEDGER_APPLICATION);
-	if (code == ERR_NONE)
-		code = db_script(l->db, pragmas, err);
-	return code;
-}
-
 /* A new run: its id, and empty totals. */
 static void begin_run(struct ledger *l)
 {
@@ -45,6 +28,27 @@ static void begin_run(struct ledger *l)
 		"btii", l->totals.run, sizeof(l->totals.run), l->totals.state, now,
 		now);
 	l->totals_changed = true;
+}
+
+/* A new ledger: the tables, and the row of totals. In one transaction, so that
+ * nobody ever sees the one without the other. */
+static enum err_code make_ledger(struct ledger *l, struct err *err)
+{
+	char pragmas[96];
+	enum err_code code = db_script(l->db, "BEGIN IMMEDIATE", err);
+
+	if (code == ERR_NONE)
+		code = db_script(l->db, ledger_schema, err);
+	if (code == ERR_NONE)
+		code = db_script(l->db, ledger_views, err);
+	if (code == ERR_NONE)
+		begin_run(l);
+	snprintf(pragmas, sizeof(pragmas),
+		"PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;",
+		LEDGER_VERSION, LEDGER_APPLICATION);
+	if (code == ERR_NONE)
+		code = db_script(l->db, pragmas, err);
+	return code;
 }
 
 static enum err_code load_totals(struct ledger *l, struct err *err)
@@ -128,15 +132,13 @@ enum err_code ledger_open(
 		version = db_int_of(l->db, 0, "PRAGMA user_version", "");
 		*is_new = version == 0;
 		if (*is_new)
-			code = make_schema(l, err);
+			code = make_ledger(l, err);
 		else if (version != LEDGER_VERSION)
 			code = err_set(err, ERR_REFUSED,
 				"'%s' has ledger version %lld, this build has %d", path,
 				(long long)version, LEDGER_VERSION);
 	}
-	if (code == ERR_NONE && *is_new)
-		begin_run(l);
-	else if (code == ERR_NONE)
+	if (code == ERR_NONE && !*is_new)
 		code = load_totals(l, err);
 	if (code == ERR_NONE && ledger_failed(l))
 		code = err_set(err, ERR_IO, "'%s': %s", path, db_message(l->db));
