@@ -17,6 +17,18 @@ static bool name_is_sane(const char *name)
 			    "0123456789._-") == strlen(name);
 }
 
+/* Whether a url's host, behind "http://", is this machine: a name that only
+ * begins like one of ours is somebody else's. */
+static bool is_loopback(const char *host)
+{
+	size_t len = strcspn(host, host[0] == '[' ? "/" : ":/");
+
+	if (strncmp(host, "127.", 4) == 0)
+		return strspn(host, "0123456789.") == len;
+	return (len == 9 && strncmp(host, "localhost", 9) == 0) ||
+	       (strncmp(host, "[::1]", 5) == 0 && (len == 5 || host[5] == ':'));
+}
+
 /* A key over plain http off loopback must be asked for by name. */
 static bool key_stays_safe(struct job_reader *r, const struct job_teacher *t, size_t i)
 {
@@ -26,13 +38,8 @@ static bool key_stays_safe(struct job_reader *r, const struct job_teacher *t, si
 		return true;
 	snprintf(path, sizeof(path), "teachers[%zu].url", i);
 	for (size_t u = 0; u < t->n_urls; u++) {
-		const char *host = t->url[u] + 7;
-
-		if (strncmp(t->url[u], "http://", 7) != 0 || t->insecure_key)
-			continue;
-		if (strncmp(host, "127.", 4) == 0 ||
-			strncmp(host, "localhost", 9) == 0 ||
-			strncmp(host, "[::1]", 5) == 0)
+		if (strncmp(t->url[u], "http://", 7) != 0 || t->insecure_key ||
+			is_loopback(t->url[u] + 7))
 			continue;
 		return job_complain(r, path,
 			"the key would travel unencrypted; use https, or set "

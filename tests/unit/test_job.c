@@ -122,15 +122,29 @@ static void job__names_the_place_of_what_is_wrong(void **state)
 
 static void job__refuses_a_key_in_the_clear(void **state)
 {
-	static const char text[] =
-		"{\"name\":\"j\",\"corpus\":\"p\",\"teachers\":[{\"name\":\"t\",\"model\":\"m\","
-		"\"url\":\"http://10.0.0.5/v1\",\"api_key_env\":\"K\"}]}";
+	static const char *const ours[] = {"127.0.0.1", "127.1.2.3:8000", "localhost",
+		"localhost:80", "[::1]", "[::1]:8000"};
+	static const char *const others[] = {"10.0.0.5", "127.example.com",
+		"127.0.0.1.example.com", "localhost.example.com", "localhost1:80",
+		"[::1].example.com"};
+	char text[512];
 	struct job job;
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(parse(text, &job, &err), ERR_INVALID);
-	assert_non_null(strstr(err.msg, "insecure_key"));
+	for (size_t i = 0; i < 12; i++) {
+		snprintf(text, sizeof(text),
+			"{\"name\":\"j\",\"corpus\":\"p\",\"teachers\":[{\"name\":\"t\","
+			"\"model\":\"m\",\"url\":\"http://%s/v1\",\"api_key_env\":\"K\"}]}",
+			i < 6 ? ours[i] : others[i - 6]);
+		if (i < 6) {
+			assert_int_equal(parse(text, &job, &err), ERR_NONE);
+			job_release(&job);
+		} else {
+			assert_int_equal(parse(text, &job, &err), ERR_INVALID);
+			assert_non_null(strstr(err.msg, "insecure_key"));
+		}
+	}
 }
 
 static void job__tells_free_changes_from_new_meanings(void **state)
