@@ -67,16 +67,18 @@ void answer_release(struct answer *a)
 	*a = (struct answer){0};
 }
 
-size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs)
+size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs, size_t prompt_bytes)
 {
-	size_t entries;
+	size_t entries, most = LIMIT_BODY_BASE;
 
-	if (!job_has_int(max_tokens) || max_tokens > LIMIT_MAX_TOKENS)
+	if (!job_has_int(max_tokens) || max_tokens > LIMIT_MAX_TOKENS ||
+		prompt_bytes > (LIMIT_BODY - most) / LIMIT_BODY_PER_PROMPT_BYTE)
 		return LIMIT_BODY;
+	most += prompt_bytes * LIMIT_BODY_PER_PROMPT_BYTE;
 	entries = (size_t)max_tokens * (size_t)(top_logprobs + 1);
-	if (entries > (LIMIT_BODY - LIMIT_BODY_BASE) / LIMIT_BODY_PER_ENTRY)
+	if (entries > (LIMIT_BODY - most) / LIMIT_BODY_PER_ENTRY)
 		return LIMIT_BODY;
-	return LIMIT_BODY_BASE + entries * LIMIT_BODY_PER_ENTRY;
+	return most + entries * LIMIT_BODY_PER_ENTRY;
 }
 
 static bool same(struct bytes a, struct bytes b)

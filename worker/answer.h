@@ -96,9 +96,9 @@ struct answer_rules {
 	size_t body_max;       /* bytes; see answer_body_max */
 };
 
-/* The largest body that an honest answer has (limits.h). max_tokens may be
- * JOB_UNSET_INT. */
-size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs);
+/* The largest body that an honest answer has (limits.h): its tokens with their
+ * candidates, and the ids of the prompt. max_tokens may be JOB_UNSET_INT. */
+size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs, size_t prompt_bytes);
 
 /* The head of every protocol's reader. */
 struct answer_reader {

@@ -84,8 +84,8 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 {
 	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
 		.logits_required = w->job.logits_required,
-		.body_max = answer_body_max(
-			w->job.sampling.max_tokens, w->job.top_logprobs)};
+		.body_max = answer_body_max(w->job.sampling.max_tokens,
+			w->job.top_logprobs, t->prompt->texts.messages.len)};
 	struct ask *a = asking_take(w);
 
 	task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);

@@ -60,8 +60,8 @@ static void ask_question(struct probe *p, struct endpoint *e)
 	struct worker *w = &p->w;
 	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
 		.logits_required = w->job.logits_required,
-		.body_max = answer_body_max(
-			w->job.sampling.max_tokens, w->job.top_logprobs)};
+		.body_max = answer_body_max(w->job.sampling.max_tokens,
+			w->job.top_logprobs, p->messages.len)};
 	struct ask *a = asking_take(w);
 
 	a->endpoint = e;

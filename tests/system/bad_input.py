@@ -187,6 +187,16 @@ def lines_of_every_kind(retort):
         assert [x["id"] for x in rows[::2]] == [good[i]["id"] for i in (0, 1, 2, 4)]
 
 
+def long_prompts_are_asked(retort):
+    """The answer to one has the ids of all its tokens."""
+    with Server(retort) as t, Rig(retort) as r:
+        r.corpus([{"id": str(n), "question": "word " * n} for n in (10, 400_000, 1_500_000)])
+        r.job(t.port, sampling={"n": 1, "max_tokens": 64}, logits={"top_logprobs": 0})
+        r.run()
+        rows = r.check_whole(3, 1)
+        assert rows[2]["usage"]["prompt_tokens"] > 1_000_000, rows[2]["usage"]
+
+
 def packed_corpora_are_read(retort):
     rows = problems(90)
     with Server(retort) as t, Rig(retort) as r:
@@ -233,4 +243,4 @@ def a_corpus_that_was_edited(retort):
 if __name__ == "__main__":
     main(jobs_that_are_wrong, an_endpoint_that_is_not_there, an_endpoint_that_refuses_the_key,
          a_key_that_is_none, a_worker_without_the_key, lines_of_every_kind,
-         packed_corpora_are_read, a_corpus_that_was_edited)
+         long_prompts_are_asked, packed_corpora_are_read, a_corpus_that_was_edited)
