@@ -62,9 +62,8 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Where one of a host's addresses refuses, libcurl 7.88 tries the next when it is
- * called for this transfer again, and waits for nothing that would have it called
- * before half of the time for connecting is over. */
+/* When one of a host's addresses has refused, libcurl 7.88 tries the next only after
+ * up to half of the time for connecting, unless it is called for this transfer. */
 static void strand(struct http *h, CURL *easy)
 {
 	curl_off_t connected_us = 0;
@@ -79,10 +78,10 @@ static void strand(struct http *h, CURL *easy)
 /* libcurl has no call for "go on with this one"; the end of a pause is one. */
 static void wake_stranded(struct http *h)
 {
-	if (!h->has_stranded)
-		return;
+	struct transfer *t = h->has_stranded ? h->busy : NULL;
+
 	h->has_stranded = false;
-	for (struct transfer *t = h->busy; t; t = t->next)
+	for (; t; t = t->next)
 		if (t->is_stranded) {
 			t->is_stranded = false;
 			curl_easy_pause(t->easy, CURLPAUSE_RECV);
@@ -96,6 +95,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 {
 	struct http *h = arg;
 	struct epoll_event event = {.data.fd = fd};
+	static const int how[] = {EPOLL_CTL_MOD, EPOLL_CTL_ADD};
 
 	if (what == CURL_POLL_REMOVE) {
 		epoll_ctl(h->epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -108,7 +108,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 		event.events |= EPOLLOUT;
 	if (!known)
 		curl_multi_assign(h->multi, fd, h);
-	if (epoll_ctl(h->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+	/* It closes the loser of two attempts first: its number may be new to epoll. */
+	if (epoll_ctl(h->epoll, how[!known], fd, &event) != 0 &&
+		epoll_ctl(h->epoll, how[!!known], fd, &event) != 0)
 		abort();
 	return 0;
 }
@@ -366,7 +368,7 @@ static void unlink_busy(struct transfer *t)
 	if (t->next)
 		t->next->prev = t->prev;
 	t->next = t->prev = NULL;
-	t->is_busy = false;
+	t->is_busy = t->is_stranded = false;
 }
 
 void http_cancel(struct transfer *t)
@@ -420,8 +422,7 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 	t->sink = sink;
 	t->answer_max = answer_max;
 	t->sent_ms = t->first_byte_ms = t->slow_since_ms = 0;
-	t->header_lines = 0;
-	t->header_bytes = 0;
+	t->header_bytes = t->header_lines = 0;
 	t->has_length = t->has_chunked = false;
 	t->outcome = (struct http_outcome){.retry_after_ms = -1};
 	t->error[0] = '\0';
@@ -431,7 +432,6 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 		t->next->prev = t;
 	t->http->busy = t;
 	t->is_busy = true;
-	t->is_stranded = false;
 	if (curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
 		abort();
 }
@@ -567,11 +567,11 @@ void http_run(struct http *h, int64_t now_ms, http_ended ended, void *to)
 {
 	int left;
 	CURLMsg *msg;
+	void *t;
 
 	call_curl(h, now_ms);
 	while ((msg = curl_multi_info_read(h->multi, &left))) {
 		CURLcode rc = msg->data.result;
-		void *t;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
