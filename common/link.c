@@ -146,6 +146,13 @@ bool link_is_local(const char *address)
 	       strncmp(address, "tcp://[::1]:", 12) == 0;
 }
 
+bool link_is_any(const char *address)
+{
+	return strncmp(address, "tcp://*:", 8) == 0 ||
+	       strncmp(address, "tcp://0.0.0.0:", 14) == 0 ||
+	       strncmp(address, "tcp://[::]:", 11) == 0;
+}
+
 static void free_frame(void *bytes, void *hint)
 {
 	(void)hint;

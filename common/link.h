@@ -49,6 +49,8 @@ void link_end(void);
 /* The address bound, with the real port; lent. */
 const char *link_address(const struct link *l);
 /* True if an address can only be reached from this machine. */
+/* Whether an address to listen on is every one of the machine's. */
+bool link_is_any(const char *address);
 bool link_is_local(const char *address);
 
 /*

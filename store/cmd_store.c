@@ -47,6 +47,14 @@ int cmd_store(int argc, char **argv)
 			"retort store: --dir, --listen and --connect are needed\n");
 		return EXIT_USAGE;
 	}
+	/* Workers on other machines would look for the store on their own. */
+	if (link_is_any(listen) && !advertise) {
+		fprintf(stderr,
+			"retort store: '%s' is no address that workers can be told; give "
+			"--advertise tcp://HOST:PORT\n",
+			listen);
+		return EXIT_USAGE;
+	}
 	signals_install();
 	if (parent && !signals_die_with_parent((int)parent))
 		return EXIT_FAILED;

@@ -489,6 +489,12 @@ static void link_is_local__knows_what_leaves_the_machine(void **state)
 	assert_false(link_is_local("tcp://localhost.example.org:5"));
 	assert_false(link_is_local("tcp://[::]:5"));
 	assert_false(link_is_local(""));
+	assert_true(link_is_any("tcp://*:5"));
+	assert_true(link_is_any("tcp://0.0.0.0:5"));
+	assert_true(link_is_any("tcp://[::]:5"));
+	assert_false(link_is_any("tcp://10.0.0.1:5"));
+	assert_false(link_is_any("tcp://127.0.0.1:5"));
+	assert_false(link_is_any("ipc://*"));
 }
 
 int main(void)
