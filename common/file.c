@@ -200,6 +200,18 @@ void file_unlock(int fd)
 		close(fd);
 }
 
+bool file_is_locked(const char *path, off_t byte)
+{
+	struct flock lock = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool held =
+		fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+
+	file_unlock(fd);
+	return held;
+}
+
 enum err_code file_check_local(const char *dir, struct err *err)
 {
 	static const struct {

@@ -44,6 +44,8 @@ enum err_code file_lock(const char *path, off_t byte, int *fd, pid_t *owner,
 	struct err *err) MUST_CHECK;
 
 void file_unlock(int fd);
+/* Whether somebody holds it; false, too, if the file cannot be read. */
+bool file_is_locked(const char *path, off_t byte);
 
 /* Refuses network file systems, on which LMDB and SQLite lose data. */
 enum err_code file_check_local(const char *dir, struct err *err) MUST_CHECK;

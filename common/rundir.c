@@ -56,6 +56,16 @@ enum err_code rundir_take(
 	return code;
 }
 
+bool rundir_is_at_work(const char *dir)
+{
+	char *path = file_join(dir, "lock");
+	bool at_work = file_is_locked(path, LOCK_SUPERVISOR) ||
+		       file_is_locked(path, LOCK_COORDINATOR);
+
+	free(path);
+	return at_work;
+}
+
 enum err_code rundir_socket(
 	const char *dir, const char *name, char address[64], struct err *err)
 {

@@ -32,6 +32,10 @@ enum err_code rundir_make(const char *dir, struct err *err) MUST_CHECK;
 enum err_code rundir_take(const char *dir, enum rundir_lock which, int wait_ms, int *fd,
 	struct err *err) MUST_CHECK;
 
+/* Whether a supervisor or a coordinator works here. For people: it may have
+ * changed when it is said. */
+bool rundir_is_at_work(const char *dir);
+
 /*
  * A short address for a socket in the folder, however long its path: by way of
  * a descriptor of the folder, which stays open in this process. `name` is

@@ -7,13 +7,22 @@
 
 #include "common/log.h"
 #include "common/options.h"
+#include "common/rundir.h"
 #include "common/signals.h"
 #include "coordinator/commands.h"
 #include "coordinator/status.h"
 
 #define WATCH_US 1000000
 
-static void print_once(struct status *s, bool json, bool watch)
+static bool has_ended(struct status *s)
+{
+	struct status_now now;
+
+	return status_now(s, &now) && strcmp(now.state, "running") != 0 &&
+	       strcmp(now.state, "indexing") != 0 && strcmp(now.state, "draining") != 0;
+}
+
+static void print_once(struct status *s, bool json, bool watch, bool at_work)
 {
 	json_t *all;
 
@@ -22,6 +31,9 @@ static void print_once(struct status *s, bool json, bool watch)
 		if (watch && isatty(STDOUT_FILENO))
 			fputs("\033[H\033[J", stdout);
 		status_print(s, stdout);
+		if (!at_work && !has_ended(s))
+			fputs("at work     no, it was killed or could not begin: run it again\n",
+				stdout);
 		if (watch && !isatty(STDOUT_FILENO))
 			fputs("\n", stdout);
 		fflush(stdout);
@@ -34,17 +46,9 @@ static void print_once(struct status *s, bool json, bool watch)
 	json_decref(all);
 }
 
-static bool has_ended(struct status *s)
-{
-	struct status_now now;
-
-	return status_now(s, &now) && strcmp(now.state, "running") != 0 &&
-	       strcmp(now.state, "indexing") != 0 && strcmp(now.state, "draining") != 0;
-}
-
 int cmd_status(int argc, char **argv)
 {
-	bool watch = false, json = false;
+	bool watch = false, json = false, at_work;
 	const struct option options[] = {
 		{"watch", 'w', OPTION_FLAG, NULL,
 			"again every second, until the run has ended", &watch, 0, 0},
@@ -65,10 +69,13 @@ int cmd_status(int argc, char **argv)
 		fprintf(stderr, "retort status: %s\n", err.msg);
 		return EXIT_FAILED;
 	}
-	print_once(s, json, watch);
-	while (watch && !has_ended(s) && signals_stops() == 0) {
+	/* What the ledger says last is then what it will say. */
+	at_work = rundir_is_at_work(line.operand[0]);
+	print_once(s, json, watch, at_work);
+	while (watch && at_work && !has_ended(s) && signals_stops() == 0) {
 		usleep(WATCH_US);
-		print_once(s, json, watch);
+		at_work = rundir_is_at_work(line.operand[0]);
+		print_once(s, json, watch, at_work);
 	}
 	status_close(s);
 	return EXIT_OK;

@@ -342,6 +342,25 @@ def status_shows_a_run(retort):
             len(frames) - 1, len(told), len(bars)))
 
 
+def a_killed_run_is_not_watched_for_ever(retort):
+    with Server(retort, "--latency-ms", "300") as t, Rig(retort) as r:
+        r.corpus(problems(200))
+        r.job(t.port, teacher={"max_in_flight": 2})
+        run = r.start()
+        wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > 0, 30)
+        assert "at work" not in r.command("status", r.run_dir).stdout
+        watch = subprocess.Popen([retort, "status", r.run_dir, "--watch", "--json"],
+                                 stdout=subprocess.PIPE, text=True, env=ENV)
+        r.children.append(watch)
+        coordinator = child_in_role(run, "coordinator")
+        kill(run.pid)
+        kill(coordinator)
+        watch.communicate(timeout=30)
+        assert watch.returncode == 0 and r.progress()["state"] == "running"
+        told = r.command("status", r.run_dir, "--watch", timeout=30)
+        assert told.returncode == 0 and "at work     no, " in told.stdout, told
+
+
 # ---- what must not be seen -----------------------------------------------------------
 
 KEY = "sk-canary-7f3a9d51e8c24b60"
@@ -462,4 +481,4 @@ def texts_and_keys_are_not_seen(retort):
 
 if __name__ == "__main__":
     main(progress_is_read_every_second, views_agree_at_any_moment, status_shows_a_run,
-         texts_and_keys_are_not_seen)
+         a_killed_run_is_not_watched_for_ever, texts_and_keys_are_not_seen)

@@ -91,8 +91,12 @@ static void rundir_take__gives_each_part_to_one_process(void **state)
 	file_unlock(store);
 	must(rundir_take(run, LOCK_STORE, 0, &store, &err), &err);
 	file_unlock(store);
+	assert_true(rundir_is_at_work(run));
 	file_unlock(coordinator);
+	assert_true(rundir_is_at_work(run));
 	file_unlock(supervisor);
+	assert_false(rundir_is_at_work(run));
+	assert_false(rundir_is_at_work(folder.path));
 }
 
 static void rundir_take__waits_for_one_that_is_just_ending(void **state)
