@@ -87,7 +87,7 @@ enum err_code job_parse(const char *text, size_t len, const char *path, struct j
 		ok = job_read_members(&r, "", tree, job_keys, job) &&
 		     is_consistent(&r, job);
 	else
-		ok = job_complain(&r, "", "a job is an object");
+		ok = job_complain(&r, "the job", "must be an object");
 	json_decref(tree);
 	if (ok)
 		return ERR_NONE;
@@ -100,11 +100,17 @@ enum err_code job_read(const char *path, struct job *job, struct err *err)
 	struct buf text;
 	enum err_code code;
 
+	size_t skip;
+
 	buf_init(&text, LIMIT_JOB_FILE);
 	*job = (struct job){0};
 	code = file_read(path, &text, err);
+	/* Editors on Windows begin with a byte order mark. */
+	skip = code == ERR_NONE && strncmp(buf_text(&text), "\xef\xbb\xbf", 3) == 0 ? 3
+										    : 0;
 	if (code == ERR_NONE)
-		code = job_parse(buf_text(&text), text.len, path, job, err);
+		code = job_parse(
+			buf_text(&text) + skip, text.len - skip, path, job, err);
 	buf_release(&text);
 	return code;
 }

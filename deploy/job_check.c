@@ -53,6 +53,24 @@ static enum err_code check_keys(
 	return ERR_NONE;
 }
 
+/* A budget in money is no guard where nothing has a price. */
+static enum err_code check_budget(
+	const char *path, const struct job *job, struct err *err)
+{
+	if (!job_has_real(job->budget_usd))
+		return ERR_NONE;
+	for (size_t i = 0; i < job->n_teachers; i++) {
+		const struct job_teacher *t = &job->teacher[i];
+
+		if (t->prompt_usd_per_mtok > 0 || t->completion_usd_per_mtok > 0)
+			return ERR_NONE;
+	}
+	err_set(err, ERR_INVALID,
+		"no teacher has a price, so nothing would ever be spent; give "
+		"teachers[].price, or budget.tokens instead");
+	return at_key(path, "budget.usd", err);
+}
+
 enum err_code job_check_read(const char *path, struct job *job, struct err *err)
 {
 	struct accept *accept = NULL;
@@ -73,6 +91,8 @@ enum err_code job_check_read(const char *path, struct job *job, struct err *err)
 		else
 			code = at_key(path, "template", err);
 	}
+	if (code == ERR_NONE)
+		code = check_budget(path, job, err);
 	if (code == ERR_NONE)
 		code = check_files(path, job, err);
 	if (code == ERR_NONE)

@@ -49,6 +49,8 @@ def jobs_that_are_wrong(retort):
         refused(r, "teachers[0].api_key_env: the environment variable NO_SUCH_VARIABLE_X")
         changed(corpus=["absent.jsonl"])
         refused(r, "corpus[0]: cannot read", "absent.jsonl", "No such file")
+        changed(budget={"usd": 5})
+        refused(r, "budget.usd: no teacher has a price")
         changed(accept="finish_reson == 'stop'")
         refused(r, "accept:", "did you mean 'finish_reason'")
         changed(template="{{question")
@@ -57,12 +59,19 @@ def jobs_that_are_wrong(retort):
         refused(r, "job.json:2:")
         r.write("job.json", '{"name": "x", "name": "y"}')
         refused(r, "duplicate")
+        r.write("job.json", "[]")
+        refused(r, "job.json:1:1: the job: must be an object")
+        r.write("job.json", b"\xef\xbb\xbf" + json.dumps(dict(job, colour=1)).encode())
+        refused(r, "colour: unknown key")
         os.unlink(r.job_path)
         refused(r, "job.json", "No such file", code=1)
         done = r.command("run", "--worker", "2", "x.json")
         assert done.returncode == 2 and "did you mean --workers?" in done.stderr, done
         done = r.command("rnu", "x.json")
         assert done.returncode == 2 and "did you mean 'run'?" in done.stderr, done
+        done = r.command("store", "--dir", r.path("x"), "--listen", "tcp://*:0",
+                         "--connect", "ipc://" + r.path("y"))
+        assert done.returncode == 2 and "--advertise" in done.stderr, done
         done = r.command("status", r.path("nowhere"))
         assert done.returncode == 1 and "there is no run in" in done.stderr, done
         # The template names a column that no line has.
