@@ -94,6 +94,7 @@ static json_t *hear_gone(struct coordinator *c, json_t *request)
 		workers_gone(c, c->worker[i], crashed ? WORKER_CRASHED : WORKER_LOST);
 		break;
 	}
+	workers_not_returning(c, name);
 	return json_pack("{s:b}", "ok", 1);
 }
 

@@ -190,6 +190,8 @@ void workers_hear(struct coordinator *c, const struct link_message *m, struct wi
 struct worker *workers_by_peer(struct coordinator *c, const struct link_peer *peer);
 /* A worker has ended: its leases are released, as evidence says. */
 void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end);
+/* A worker of before a restart has died before it came back. */
+void workers_not_returning(struct coordinator *c, const char *name);
 void workers_expire(struct coordinator *c, int64_t now_ms);
 /* Grants to those who wait, as far as there are prompts. */
 void workers_feed(struct coordinator *c, int64_t now_ms);

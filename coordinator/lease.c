@@ -224,6 +224,12 @@ void lease_restore(struct lease_table *t, const struct lease *lease, int64_t now
 		add_lease(t, &restored);
 }
 
+void lease_begin_terms(struct lease_table *t, int64_t now_ms)
+{
+	for (size_t i = 0; i < t->n_leases; i++)
+		t->lease[i].until_ms = now_ms + t->term_ms;
+}
+
 struct lease *lease_find(struct lease_table *t, uint64_t shard, uint64_t epoch)
 {
 	size_t i = epoch_index(t, epoch);

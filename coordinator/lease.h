@@ -88,6 +88,9 @@ void lease_grant(struct lease_table *t, const struct lease_choice *choice,
 /* A lease from before a restart of the coordinator: a full new term. */
 void lease_restore(struct lease_table *t, const struct lease *lease, int64_t now_ms);
 
+/* From now on all leases have a full term. */
+void lease_begin_terms(struct lease_table *t, int64_t now_ms);
+
 struct lease *lease_find(struct lease_table *t, uint64_t shard, uint64_t epoch);
 size_t lease_n(const struct lease_table *t);
 struct lease *lease_at(struct lease_table *t, size_t i);

@@ -209,7 +209,6 @@ static void expect_worker(void *to, uint32_t worker, const char *name)
 		return;
 	MEM_GROW(c->returning, c->cap_returning, c->n_returning + 1);
 	c->returning[c->n_returning++] = worker;
-	c->return_by_ms = clock_mono_ms() + c->options->term_ms;
 }
 
 static void restore_lease(void *to, const struct lease *lease)

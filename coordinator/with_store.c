@@ -90,6 +90,11 @@ static void adopt(struct coordinator *c, const struct link_peer *peer,
 		log_info("coordinator", "the store is there",
 			"address=%s commit=%" PRIu64, log_quote(c->store.address).text,
 			reg->commit);
+	/* Only now can workers join: those of before a restart have a term for it. */
+	if (!c->store.adopted) {
+		lease_begin_terms(c->leases, clock_mono_ms());
+		c->return_by_ms = clock_mono_ms() + c->options->term_ms;
+	}
 	c->store.peer = *peer;
 	c->store.known = c->store.adopted = true;
 	m.adopt.run = bytes_of(t->run, RUN_ID_SIZE);

@@ -419,7 +419,8 @@ void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end)
 	size_t i = 0;
 
 	release_leases(c, w, end);
-	for (size_t e = 0; e < c->n_endpoints; e++) {
+	/* One that has not reported said more to our predecessor. */
+	for (size_t e = 0; w->has_reported && e < c->n_endpoints; e++) {
 		w->endpoint[e].in_flight = 0;
 		ledger_put_worker_endpoint(c->l, w->number, 0, &w->endpoint[e]);
 	}
@@ -432,7 +433,20 @@ void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end)
 	c->n_workers--;
 	memmove(c->worker + i, c->worker + i + 1,
 		(c->n_workers - i) * sizeof(*c->worker));
+	has_returned(c, w->number);
 	free_worker(w);
+	workers_divide(c);
+}
+
+void workers_not_returning(struct coordinator *c, const char *name)
+{
+	char known[LIMIT_WORKER_NAME * 4 + 1];
+
+	for (size_t i = c->n_returning; i-- > 0;) {
+		ledger_worker_name(c->l, c->returning[i], known, sizeof(known));
+		if (strcmp(known, name) == 0)
+			has_returned(c, c->returning[i]);
+	}
 	workers_divide(c);
 }
 
@@ -443,7 +457,7 @@ void workers_expire(struct coordinator *c, int64_t now_ms)
 	for (size_t i = c->n_workers; i-- > 0;)
 		if (now_ms - c->worker[i]->seen_ms > FORGET_TERMS * c->options->term_ms)
 			workers_gone(c, c->worker[i], WORKER_LOST);
-	while ((lease = lease_expired(c->leases, now_ms))) {
+	while (c->store.adopted && (lease = lease_expired(c->leases, now_ms))) {
 		struct lease was = *lease;
 
 		holder_died(c, was, WORKER_LOST);

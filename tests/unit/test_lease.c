@@ -272,6 +272,11 @@ static void lease__comes_back_after_a_restart_for_a_full_term(void **state)
 	assert_null(lease_find(table, 2, 50));
 	assert_int_equal(lease_n(table), 2);
 	check_table();
+	/* Workers can come back from now on only. */
+	lease_begin_terms(table, 90000);
+	assert_int_equal(lease_of(30)->until_ms, 90000 + TERM);
+	assert_int_equal(lease_of(40)->until_ms, 90000 + TERM);
+	assert_false(lease_of(40)->confirmed);
 }
 
 /* -- Suspects -- */
