@@ -108,6 +108,9 @@ void ledger_set_job(
 size_t ledger_corpora(struct ledger *l, struct index_corpus **out);
 void ledger_put_corpus(struct ledger *l, const struct index_corpus *c);
 void ledger_forget_corpora(struct ledger *l); /* before a reindex */
+/* If no prompt was ever found, nothing was ever asked: forgets the shards, which
+ * hold rejected lines alone, so that numbers begin at 0 again. */
+bool ledger_forget_empty(struct ledger *l);
 void ledger_add_shard(struct ledger *l, const struct index_shard *s);
 /* Before a reindex. What is added behind it takes its prompts' failures over, and
  * what of them is to be asked again; what failures cost stays counted. */

@@ -64,6 +64,18 @@ void ledger_forget_corpora(struct ledger *l)
 	l->totals_changed = true;
 }
 
+bool ledger_forget_empty(struct ledger *l)
+{
+	if (db_int_of(l->db, 1, "SELECT EXISTS (SELECT 1 FROM shard WHERE prompts > 0)",
+		    ""))
+		return false;
+	ledger_begin(l);
+	db_run(l->db, "DELETE FROM shard", "");
+	l->totals.next_prompt = l->totals.next_shard = 0;
+	l->totals_changed = true;
+	return true;
+}
+
 /* Failures, and samples to be asked again, stand where their prompt stands. */
 static void move_failures(struct ledger *l, const struct index_shard *s)
 {

@@ -278,7 +278,7 @@ static void set_budget(struct coordinator *c)
 
 enum err_code start_open(struct coordinator *c, struct err *err)
 {
-	bool is_new;
+	bool is_new, is_first;
 	enum err_code code = job_read(c->options->job_path, &c->job, err);
 
 	if (code != ERR_NONE)
@@ -299,23 +299,26 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	if (code != ERR_NONE)
 		return code;
 	ledger_begin(c->l);
-	code = take_job(c, is_new, err);
+	/* What never had a prompt may be put right in any way. */
+	is_first = ledger_forget_empty(c->l);
+	code = take_job(c, is_first, err);
 	if (code == ERR_NONE)
-		code = index_corpus_files(c, c->options->reindex && !is_new, err);
+		code = index_corpus_files(
+			c, !is_new && (is_first || c->options->reindex), err);
 	if (code == ERR_NONE && c->l->totals.prompts == 0)
 		code = err_set(err, ERR_INVALID, "the corpus has no prompt%s",
 			c->l->totals.rejects
 				? "; the view 'rejects' of the ledger says why"
 				: "");
-	if (code == ERR_INVALID && is_new && c->l->totals.rejects > 0) {
+	if (code == ERR_INVALID && is_first && c->l->totals.rejects > 0) {
 		/* Keep the rejects, so that the message can be followed. */
 		c->l->totals.state = RUN_STOPPED;
 		ledger_commit(c->l, clock_wall_ms());
 	}
 	if (code != ERR_NONE)
 		return code;
-	ledger_event(c->l, is_new ? "run_began" : "run_goes_on", -1, -1, "%lld prompts",
-		(long long)c->l->totals.prompts);
+	ledger_event(c->l, is_first ? "run_began" : "run_goes_on", -1, -1,
+		"%lld prompts", (long long)c->l->totals.prompts);
 	c->l->totals.state = RUN_RUNNING;
 	c->l->totals_changed = true;
 	ledger_each_joined(c->l, expect_worker, c);

@@ -79,6 +79,19 @@ def jobs_that_are_wrong(retort):
         done = r.command("run", r.job_path)
         assert done.returncode in (1, 2) and "has no prompt" in done.stderr, done
         assert {x["reason"] for x in r.query("select * from rejects")} == {"missing_column"}
+        assert r.progress()["state"] == "stopped"
+        # Nothing was asked: template and lines may be put right without a word.
+        r.write("prompts.jsonl", "this is\nno corpus\n")
+        assert "has no prompt" in refused(r)
+        assert [x["reason"] for x in r.query("select * from rejects")] == ["bad_json"] * 2
+        with Server(retort) as t:
+            r.corpus(problems(3))
+            r.job(t.port)
+            r.run()
+            rows = r.check_whole(3, 2)
+            assert {x["prompt_no"] for x in rows} == {0, 1, 2}, rows
+            assert {x["provenance"]["settings"] for x in rows} == {0}, rows
+            assert not r.query("select * from rejects")
 
 
 def an_endpoint_that_is_not_there(retort):
