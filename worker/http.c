@@ -2,18 +2,15 @@
 #include "worker/http.h"
 
 #include <curl/curl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
-#include "common/clock.h"
 #include "common/limits.h"
 #include "common/mem.h"
 #include "common/text.h"
 #include "worker/retry.h"
+#include "worker/transfers.h"
 
 #define CONNECTION_LIFE_S 3600L
 #define KEEPALIVE_S 30L
@@ -21,17 +18,12 @@
  * free of it a tidying of the heap. */
 #define RECEIVE_BUFFER (32 * 1024L)
 #define WATCH_EVERY_MS 250
-#define EVENTS_A_ROUND 256
-#define EXTRA_FDS 8
 /* After the first byte: slower than this over so long is as good as dead. */
 #define SLOW_BYTES_PER_S 32
 #define SLOW_MS 30000
 
 struct http {
-	CURLM *multi;
-	int epoll;             /* the descriptors that libcurl waits for */
-	int64_t timer_at;      /* when it wants to be called anyway; -1: never */
-	bool has_stranded;     /* a transfer is, see strand */
+	struct transfers *transfers;
 	struct transfer *busy; /* list of those under way */
 	int64_t watched_ms;
 };
@@ -51,7 +43,7 @@ struct transfer {
 	http_sink sink;
 	size_t answer_max;
 	struct transfer *next, *prev;
-	bool is_busy, is_stranded;
+	bool is_busy;
 
 	int64_t sent_ms, first_byte_ms, slow_since_ms;
 	size_t slow_from; /* bytes received when slow_since_ms was set */
@@ -62,68 +54,6 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* When one of a host's addresses has refused, libcurl 7.88 tries the next only after
- * up to half of the time for connecting, unless it is called for this transfer. */
-static void strand(struct http *h, CURL *easy)
-{
-	curl_off_t connected_us = 0;
-	char *of = NULL;
-
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &of);
-	curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-	if (of && connected_us == 0)
-		((struct transfer *)(void *)of)->is_stranded = h->has_stranded = true;
-}
-
-/* libcurl has no call for "go on with this one"; the end of a pause is one. */
-static void wake_stranded(struct http *h)
-{
-	struct transfer *t = h->has_stranded ? h->busy : NULL;
-
-	h->has_stranded = false;
-	for (; t; t = t->next)
-		if (t->is_stranded) {
-			t->is_stranded = false;
-			curl_easy_pause(t->easy, CURLPAUSE_RECV);
-			curl_easy_pause(t->easy, CURLPAUSE_CONT);
-		}
-}
-
-/* libcurl says what it waits for. With thousands of transfers only those are
- * touched that have something to do; curl_multi_perform would go through all. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
-{
-	struct http *h = arg;
-	struct epoll_event event = {.data.fd = fd};
-	static const int how[] = {EPOLL_CTL_MOD, EPOLL_CTL_ADD};
-
-	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(h->epoll, EPOLL_CTL_DEL, fd, NULL);
-		strand(h, easy);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		event.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		event.events |= EPOLLOUT;
-	if (!known)
-		curl_multi_assign(h->multi, fd, h);
-	/* It closes the loser of two attempts first: its number may be new to epoll. */
-	if (epoll_ctl(h->epoll, how[!known], fd, &event) != 0 &&
-		epoll_ctl(h->epoll, how[!!known], fd, &event) != 0)
-		abort();
-	return 0;
-}
-
-static int on_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct http *h = arg;
-
-	(void)multi;
-	h->timer_at = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
-	return 0;
-}
-
 struct http *http_new(unsigned max_connections)
 {
 	struct http *h = mem_zalloc(1, sizeof(*h));
@@ -132,17 +62,7 @@ struct http *http_new(unsigned max_connections)
 		abort();
 	/* Debian's libcurl would write session keys where this points to. */
 	unsetenv("SSLKEYLOGFILE");
-	h->multi = curl_multi_init();
-	h->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!h->multi || h->epoll < 0)
-		abort();
-	h->timer_at = -1;
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)max_connections + 16);
-	curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	h->transfers = transfers_new(max_connections);
 	return h;
 }
 
@@ -150,8 +70,7 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
-	curl_multi_cleanup(h->multi);
-	close(h->epoll);
+	transfers_free(h->transfers);
 	curl_global_cleanup();
 	free(h);
 }
@@ -368,14 +287,14 @@ static void unlink_busy(struct transfer *t)
 	if (t->next)
 		t->next->prev = t->prev;
 	t->next = t->prev = NULL;
-	t->is_busy = t->is_stranded = false;
+	t->is_busy = false;
 }
 
 void http_cancel(struct transfer *t)
 {
 	if (!t->is_busy)
 		return;
-	curl_multi_remove_handle(t->http->multi, t->easy);
+	transfers_remove(t->http->transfers, t->easy);
 	unlink_busy(t);
 }
 
@@ -432,8 +351,7 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 		t->next->prev = t;
 	t->http->busy = t;
 	t->is_busy = true;
-	if (curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
-		abort();
+	transfers_add(t->http->transfers, t->easy);
 }
 
 /* -- How it went -- */
@@ -499,7 +417,7 @@ static void finish(struct transfer *t, CURLcode rc, http_ended ended, void *to)
 		text_escape(t->error[0] ? t->error : curl_easy_strerror(rc),
 			strlen(t->error[0] ? t->error : curl_easy_strerror(rc)),
 			o->detail, sizeof(o->detail));
-	curl_multi_remove_handle(t->http->multi, t->easy);
+	transfers_remove(t->http->transfers, t->easy);
 	unlink_busy(t);
 	ended(to, t, o);
 }
@@ -542,40 +460,15 @@ static void watch(struct http *h, int64_t now_ms, http_ended ended, void *to)
 	}
 }
 
-/* Calls libcurl for what has happened and for what is due. */
-static void call_curl(struct http *h, int64_t now_ms)
-{
-	struct epoll_event event[EVENTS_A_ROUND];
-	int n = epoll_wait(h->epoll, event, EVENTS_A_ROUND, 0), running;
-
-	for (int i = 0; i < n; i++) {
-		int what = (event[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-			   (event[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-			   (event[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR
-								    : 0);
-
-		curl_multi_socket_action(h->multi, event[i].data.fd, what, &running);
-	}
-	if (h->timer_at >= 0 && now_ms >= h->timer_at) {
-		h->timer_at = -1;
-		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	}
-	wake_stranded(h);
-}
-
 void http_run(struct http *h, int64_t now_ms, http_ended ended, void *to)
 {
-	int left;
-	CURLMsg *msg;
+	CURLcode rc;
+	CURL *easy;
 	void *t;
 
-	call_curl(h, now_ms);
-	while ((msg = curl_multi_info_read(h->multi, &left))) {
-		CURLcode rc = msg->data.result;
-
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t);
+	transfers_run(h->transfers, now_ms);
+	while ((easy = transfers_ended(h->transfers, &rc))) {
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
 		finish(t, rc, ended, to);
 	}
 	watch(h, now_ms, ended, to);
@@ -583,18 +476,5 @@ void http_run(struct http *h, int64_t now_ms, http_ended ended, void *to)
 
 void http_wait(struct http *h, const int *fds, size_t n_fds, int timeout_ms)
 {
-	struct pollfd wait[EXTRA_FDS + 1] = {{.fd = h->epoll, .events = POLLIN}};
-	nfds_t n = 1;
-
-	if (h->timer_at >= 0) {
-		int64_t left = h->timer_at - clock_mono_ms();
-
-		if (left < timeout_ms)
-			timeout_ms = left > 0 ? (int)left : 0;
-	}
-	if (timeout_ms == 0)
-		return;
-	for (size_t i = 0; i < n_fds && i < EXTRA_FDS; i++)
-		wait[n++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-	poll(wait, n, timeout_ms);
+	transfers_wait(h->transfers, fds, n_fds, timeout_ms);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http.h - requests to teachers over libcurl; the only place that knows it
+ * http.h - requests to teachers over libcurl, which only this and transfers.h know
  *
  * One multi handle, many transfers, each of which keeps its easy handle and
  * its connection from request to request. What libcurl leaves to its users is

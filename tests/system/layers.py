@@ -37,7 +37,7 @@ COMMANDS = "commands.h"
 # A library of act-files is known to one file, or to two.
 LIBRARIES = {
     "zmq.h": {"common/link.c"},
-    "curl/curl.h": {"worker/http.c"},
+    "curl/curl.h": {"worker/http.c", "worker/transfers.h"},
     "sqlite3.h": {"coordinator/db.c"},
     "lmdb.h": {"store/env.c"},
     "microhttpd.h": {"deploy/teacher/exchange.h"},
