@@ -66,6 +66,11 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 		names[i] = commands[i].name;
 	}
+	if (strcmp(word, "keygen") == 0) {
+		fputs("retort: 'keygen' is known, but this build does not encrypt\n",
+			stderr);
+		return EXIT_USAGE;
+	}
 	nearest = text_nearest(word, names);
 	fprintf(stderr, "retort: unknown command %s", log_quote(word).text);
 	if (nearest)
