@@ -11,7 +11,7 @@
  *     them, checks fences and identities, counts, seals, writes and commits;
  *   - process: a real `retort store`, which gets them over its socket, two messages
  *     of a worker's size on the way, and answers each after its commit.
- * Runs are interleaved, the median of the rounds' ratios counts. FOLDER is on the disk that is measured.
+ * Runs are interleaved, medians are compared. FOLDER is on the disk that is measured.
  *
  * Three shapes of sample: a text of 1 KB without logits, and 128 and 512 tokens with
  * 20 candidates each. The file's size is compared with the bytes of its keys and values.
@@ -25,7 +25,9 @@
 #include "bench/trace_lmdb.h"
 #include "store/ingest.h"
 
-#define ROUNDS 9
+#define ROUNDS 5
+#define REPEATS 4 /* in a process; a disk is moody */
+#define TIMES (ROUNDS * REPEATS)
 #define SHAPES 3
 #define WINDOW 4
 
@@ -242,64 +244,70 @@ static double store_once(const struct messages *m, const char *folder)
 }
 
 /* Runs this program again as `bench_commit PART ARG FOLDER`: each way of writing
- * has a process and a heap of its own. Its seconds. */
-static double in_child(
-	const char *program, const char *part, const char *arg, const char *folder)
+ * has a process and a heap of its own. The seconds of each repetition. */
+static void in_child(const char *program, const char *part, const char *arg,
+	const char *folder, double seconds[REPEATS])
 {
 	char *command = mem_printf("'%s' %s '%s' '%s'", program, part, arg, folder);
 	FILE *out = popen(command, "r");
-	double seconds = 0;
 
 	assert_non_null(out);
-	assert_int_equal(fscanf(out, "%lf", &seconds), 1);
+	for (int i = 0; i < REPEATS; i++)
+		assert_int_equal(fscanf(out, "%lf", &seconds[i]), 1);
 	assert_int_equal(pclose(out), 0);
 	free(command);
-	return seconds;
 }
 
 /* `bench_commit library SHAPE FOLDER`. The first batch, with the shards' fences, is
  * not timed. */
-static void library(const struct shape *shape, const char *folder)
+static double library_once(const struct messages *m, const char *dir)
 {
-	char *dir = mem_printf("%s/library", folder);
-	struct store_rig r = {.packer = packer_new()};
 	struct accept *accept;
-	struct messages m;
 	struct dataset *d;
 	struct ingest *g;
 	struct err err;
-	double begun;
+	double seconds;
 
-	env_fit_heap();
-	make_messages(&r, shape, &m);
 	must(dataset_open(dir, ENV_CREATE, &d, &err), &err);
 	must(accept_compile(MADE_ACCEPT, &accept, &err), &err);
 	g = ingest_new(d, 0);
 	ingest_set_job(g, accept, true);
 	must(dataset_begin(d, &err), &err);
-	for (uint32_t s = 0; s < m.shards; s++)
+	for (uint32_t s = 0; s < m->shards; s++)
 		open_in_library(g, s);
 	must(ingest_flush(g, &err), &err);
 	must(dataset_commit(d, &err), &err);
 
-	begun = now_s();
-	for (size_t p = 0; p < m.n_put; p += 2) {
+	seconds = now_s();
+	for (size_t p = 0; p < m->n_put; p += 2) {
 		struct wire_totals totals;
 
 		must(dataset_begin(d, &err), &err);
-		for (size_t k = p; k < p + 2 && k < m.n_put; k++)
-			put_in_library(g, &m.put[k]);
+		for (size_t k = p; k < p + 2 && k < m->n_put; k++)
+			put_in_library(g, &m->put[k]);
 		must(ingest_flush(g, &err), &err);
 		must(dataset_commit(d, &err), &err);
 		ingest_take_totals(g, &totals);
 	}
-	printf("%.6f\n", now_s() - begun);
-
-	free_messages(&m);
+	seconds = now_s() - seconds;
 	ingest_free(g);
 	dataset_close(d);
-	packer_free(r.packer);
 	assert_int_equal(file_remove_all(dir, NULL), ERR_NONE);
+	return seconds;
+}
+
+static void library(const struct shape *shape, const char *folder, int repeats)
+{
+	char *dir = mem_printf("%s/library", folder);
+	struct store_rig r = {.packer = packer_new()};
+	struct messages m;
+
+	env_fit_heap();
+	make_messages(&r, shape, &m);
+	for (int i = 0; i < repeats; i++)
+		printf("%.6f\n", library_once(&m, dir));
+	free_messages(&m);
+	packer_free(r.packer);
 	free(dir);
 }
 
@@ -362,13 +370,11 @@ static char *read_all(const char *path, size_t *len)
 	return bytes;
 }
 
-/* `bench_commit bare TRACE FOLDER`, from the first record on. */
-static void bare(const char *path, const char *folder)
+/* From the first record on. */
+static double bare_once(char *trace, size_t len, const char *dir)
 {
 	struct replay r = {0};
 	double seconds;
-	size_t len;
-	char *trace = read_all(path, &len), *dir = file_join(folder, "bare");
 
 	assert_int_equal(mkdir(dir, 0700), 0);
 	lmdb_ok(mdb_env_create(&r.env));
@@ -385,9 +391,19 @@ static void bare(const char *path, const char *folder)
 	seconds = now_s() - r.begun;
 	mdb_env_close(r.env);
 	assert_int_equal(file_remove_all(dir, NULL), ERR_NONE);
+	return seconds;
+}
+
+/* `bench_commit bare TRACE FOLDER` */
+static void bare(const char *path, const char *folder)
+{
+	size_t len;
+	char *trace = read_all(path, &len), *dir = file_join(folder, "bare");
+
+	for (int i = 0; i < REPEATS; i++)
+		printf("%.6f\n", bare_once(trace, len, dir));
 	free(dir);
 	free(trace);
-	printf("%.6f\n", seconds);
 }
 
 /* The calls that the library makes, in a file. */
@@ -395,12 +411,14 @@ static char *traced(
 	const char *program, const char *shape, const char *folder, const char *tracer)
 {
 	char *path = file_join(folder, "trace");
+	char *command =
+		mem_printf("RETORT_TRACE='%s' LD_PRELOAD='%s' '%s' once %s '%s' "
+			   ">/dev/null",
+			path, tracer, program, shape, folder);
 
 	unlink(path);
-	setenv("RETORT_TRACE", path, 1);
-	setenv("LD_PRELOAD", tracer, 1);
-	in_child(program, "library", shape, folder);
-	unsetenv("LD_PRELOAD");
+	assert_int_equal(system(command), 0);
+	free(command);
 	return path;
 }
 
@@ -463,16 +481,6 @@ static double median(double *v, size_t n)
 	return v[n / 2];
 }
 
-/* Of rounds: what the machine does beside touches both parts of one alike. */
-static double median_ratio(const double *part, const double *whole)
-{
-	double ratio[ROUNDS];
-
-	for (int i = 0; i < ROUNDS; i++)
-		ratio[i] = part[i] / whole[i];
-	return median(ratio, ROUNDS);
-}
-
 struct figures {
 	double bare, library, process; /* samples a second */
 	double library_ratio, process_ratio, file;
@@ -481,7 +489,7 @@ struct figures {
 
 static struct figures measure(char *const *argv, const char *folder, size_t number)
 {
-	double bare_s[ROUNDS], library_s[ROUNDS], process_s[ROUNDS];
+	double bare_s[TIMES], library_s[TIMES], process_s[ROUNDS];
 	const struct shape *shape = &shapes[number];
 	const char label[2] = {(char)('0' + number), 0};
 	struct store_rig r = {.packer = packer_new()};
@@ -496,17 +504,18 @@ static struct figures measure(char *const *argv, const char *folder, size_t numb
 	assert_int_equal(stat(trace, &st), 0);
 	f.traced = (size_t)st.st_size;
 	for (int round = 0; round < ROUNDS; round++) {
-		bare_s[round] = in_child(argv[0], "bare", trace, folder);
-		library_s[round] = in_child(argv[0], "library", label, folder);
+		in_child(argv[0], "bare", trace, folder, bare_s + round * REPEATS);
+		in_child(
+			argv[0], "library", label, folder, library_s + round * REPEATS);
 		process_s[round] = store_once(&m, folder);
 	}
 	unlink(trace);
 	free(trace);
-	f.library_ratio = median_ratio(bare_s, library_s);
-	f.process_ratio = median_ratio(bare_s, process_s);
-	f.bare = shape->samples / median(bare_s, ROUNDS);
-	f.library = shape->samples / median(library_s, ROUNDS);
+	f.bare = shape->samples / median(bare_s, TIMES);
+	f.library = shape->samples / median(library_s, TIMES);
 	f.process = shape->samples / median(process_s, ROUNDS);
+	f.library_ratio = f.library / f.bare;
+	f.process_ratio = f.process / f.bare;
 	f.file = file_over_payload(&m, folder);
 	free_messages(&m);
 	return f;
@@ -523,8 +532,10 @@ int main(int argc, char **argv)
 	bool json = argc == 5 && strcmp(argv[4], "--json") == 0;
 	struct figures f[SHAPES];
 
-	if (argc == 4 && strcmp(argv[1], "library") == 0) {
-		library(&shapes[atoi(argv[2]) % SHAPES], argv[3]);
+	if (argc == 4 &&
+		(strcmp(argv[1], "library") == 0 || strcmp(argv[1], "once") == 0)) {
+		library(&shapes[atoi(argv[2]) % SHAPES], argv[3],
+			*argv[1] == 'o' ? 1 : REPEATS);
 		return 0;
 	}
 	if (argc == 4 && strcmp(argv[1], "bare") == 0) {
