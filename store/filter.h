@@ -3,7 +3,7 @@
  * filter.h - the expressions of `accept` and `--where`
  *
  *   scores.answer >= 1 and finish_reason == 'stop' and flags is empty
- *   extra.level in ('4', '5') and not (content contains 'TODO')
+ *   extra.level in ('4', '5') and not (content contains 'draft')
  *   reasoning is not null and 'truncated' in flags
  *
  * Grammar, loosest first:

@@ -15,7 +15,6 @@ import concurrent.futures
 import os
 import subprocess
 import sys
-import time
 
 from rig import Rig, Server, problems, wait_until
 
@@ -85,9 +84,8 @@ def held(retort, fault):
             "connect_s": 2, "first_byte_s": 1, "total_s": 3}), sampling={"n": 1},
               retry={"attempts": 50})
         child = r.start()
-        wait_until(lambda: t.control()["asked"] >= 2 and (
+        wait_until(lambda: t.control()["asked"] >= 3 and (
             r.try_progress() or {}).get("state") == "running", 30)
-        time.sleep(0.3)
         t.control(faults=None)
         out, _ = child.communicate(timeout=60)
         assert child.returncode == 0, out
