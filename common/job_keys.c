@@ -474,7 +474,7 @@ const struct job_key job_teacher_keys[] = {
 	{.name = NULL},
 };
 
-static const struct job_key sampling_keys[] = {
+const struct job_key job_sampling_keys[] = {
 	INTEGER("n", AT(sampling.n), 1, LIMIT_SAMPLES, "1"),
 	LATER("n_per_request", "1"),
 	REAL("temperature", AT(sampling.temperature), 0, 10, NULL),
@@ -531,7 +531,7 @@ const struct job_key job_keys[] = {
 		.special = read_teachers,
 		.special_json = teachers_json,
 		.required = true},
-	OBJECT("sampling", sampling_keys),
+	OBJECT("sampling", job_sampling_keys),
 	OBJECT("logits", logits_keys),
 	OBJECT("dedup", dedup_keys),
 	SPECIAL("score", AT(scores), read_scores, scores_json,

@@ -43,6 +43,7 @@ struct job_key {
 
 extern const struct job_key job_keys[];
 extern const struct job_key job_teacher_keys[];
+extern const struct job_key job_sampling_keys[]; /* of struct job */
 
 /* What reading a job carries along. */
 struct job_reader {

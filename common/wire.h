@@ -18,7 +18,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define RUN_ID_SIZE 16
 
 enum wire_type {
@@ -102,6 +102,7 @@ struct wire_prompt {
 	struct bytes id, messages;
 	bool has_reference, has_extra;
 	struct bytes reference, extra;
+	struct bytes request; /* overrides.h; empty: none */
 	uint32_t n_wanted; /* 0: samples 0 to n - 1, revision 0 */
 	struct wire_wanted *wanted;
 };

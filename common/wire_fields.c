@@ -183,6 +183,7 @@ static void prompt(struct fields *f, struct wire_prompt *p)
 	bytes(f, &p->reference, LIMIT_CORPUS_LINE);
 	flag(f, &p->has_extra);
 	bytes(f, &p->extra, LIMIT_CORPUS_LINE);
+	bytes(f, &p->request, LIMIT_CORPUS_LINE);
 	for (uint32_t i = 0, n = LIST(f, p->n_wanted, p->wanted, 8, 2 * LIMIT_SAMPLES);
 		i < n; i++) {
 		u32(f, &p->wanted[i].sample);
@@ -197,7 +198,7 @@ static void grant(struct fields *f, struct wire_grant *m)
 	u64(f, &m->prompts);
 	u32(f, &m->n);
 	for (uint32_t i = 0,
-		      n = LIST(f, m->n_prompts, m->prompt, 27, LIMIT_LEASE_PROMPTS);
+		      n = LIST(f, m->n_prompts, m->prompt, 31, LIMIT_LEASE_PROMPTS);
 		i < n; i++)
 		prompt(f, &m->prompt[i]);
 }

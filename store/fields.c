@@ -232,6 +232,8 @@ const struct field fields[] = {
 	{"revision", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_REVISION},
 	{"prompt", FIELD_TEXT, NEEDS_PROMPT, false, NULL, get_prompt_json,
 		PROMPT_MESSAGES},
+	{"request", FIELD_PRESENCE, NEEDS_PROMPT, false, NULL, get_prompt_json,
+		PROMPT_REQUEST},
 	{"reasoning", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text, TEXT_REASONING},
 	{"content", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text, TEXT_CONTENT},
 	{"tool_calls", FIELD_TEXT, NEEDS_TEXT, false, NULL, get_text_json,

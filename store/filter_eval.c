@@ -25,7 +25,7 @@ uint32_t filter_flag_bit(struct bytes name)
 	return 0;
 }
 
-/* A value of `extra`: down its path. */
+/* A value of `extra` or `request`: down its path. */
 static void follow_path(
 	const struct filter_operand *o, struct buf *room, struct value *v)
 {

@@ -59,15 +59,20 @@ static void join_path(const struct filter_lexer *x, char *out, size_t size)
 	out[at] = '\0';
 }
 
+static bool is_word(struct bytes text, const char *word)
+{
+	return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
 static bool parse_name(struct filter_parser *p, struct filter_operand *o)
 {
 	struct filter_lexer *x = &p->x;
 	char name[128];
 
 	join_path(x, name, sizeof(name));
-	if (x->n_path > 1 && x->path[0].len == 5 &&
-		memcmp(x->path[0].data, "extra", 5) == 0) {
-		o->field = field_find("extra");
+	if (x->n_path > 1 &&
+		(is_word(x->path[0], "extra") || is_word(x->path[0], "request"))) {
+		o->field = field_find(x->path[0].len == 5 ? "extra" : "request");
 		o->type = FIELD_ANY;
 		o->n_path = x->n_path - 1;
 		memcpy(o->path, x->path + 1, o->n_path * sizeof(o->path[0]));

@@ -10,7 +10,7 @@
 /* The public numbers are those of the format. */
 _Static_assert((int)RETORT_WORKER == TEXT_WORKER &&
 		       (int)RETORT_CONTENT == TEXT_CONTENT &&
-		       (int)RETORT_PROMPT_EXTRA == PROMPT_EXTRA,
+		       (int)RETORT_PROMPT_REQUEST == PROMPT_REQUEST,
 	"kinds of text");
 _Static_assert((int)RETORT_DUPLICATE_ELSEWHERE == FLAG_DUPLICATE_ELSEWHERE &&
 		       (int)RETORT_SCORE_ANSWER == SCORE_ANSWER &&

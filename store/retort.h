@@ -213,7 +213,8 @@ enum retort_prompt {
 	RETORT_PROMPT_ID = 1,
 	RETORT_PROMPT_MESSAGES, /* JSON, as sent */
 	RETORT_PROMPT_REFERENCE,
-	RETORT_PROMPT_EXTRA /* JSON: the corpus's other columns */
+	RETORT_PROMPT_EXTRA,  /* JSON: the corpus's other columns */
+	RETORT_PROMPT_REQUEST /* JSON: what it asked for in place of the settings */
 };
 
 /* As retort_sample_text, of the sample's prompt. */

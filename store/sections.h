@@ -38,6 +38,7 @@ enum prompt_part {
 	PROMPT_MESSAGES,
 	PROMPT_REFERENCE,
 	PROMPT_EXTRA,
+	PROMPT_REQUEST, /* common/overrides.h */
 	PROMPT_N
 };
 

@@ -79,6 +79,9 @@ static enum err_code check_prompt(
 	if (sections_has(&parts, PROMPT_EXTRA) &&
 		!jmember_is_whole(parts.at[PROMPT_EXTRA]))
 		return err_set(v->err, ERR_CORRUPT, "its extra columns are not JSON");
+	if (sections_has(&parts, PROMPT_REQUEST) &&
+		!jmember_is_whole(parts.at[PROMPT_REQUEST]))
+		return err_set(v->err, ERR_CORRUPT, "its request is not JSON");
 	return ERR_NONE;
 }
 

@@ -37,7 +37,7 @@ NONE64 = 0xffffffffffffffff
 
 STREAM, REASONING, CONTENT, TOOL_CALLS, REFUSAL = 1, 2, 3, 4, 5
 MODEL, FINGERPRINT, REQUEST_ID, ENDPOINT = 8, 9, 10, 11
-PROMPT_ID, PROMPT_MESSAGES, PROMPT_REFERENCE, PROMPT_EXTRA = 1, 2, 3, 4
+PROMPT_ID, PROMPT_MESSAGES, PROMPT_REFERENCE, PROMPT_EXTRA, PROMPT_REQUEST = 1, 2, 3, 4, 5
 
 PASSES, PASSES_AS_DUPLICATE = 1, 2
 
@@ -363,13 +363,14 @@ def as_json(sample, with_logits):
     head, texts, prompt = sample.head, sample.texts, sample.prompt
     teacher = (sample.dataset.settings(head.settings) or {}).get("teachers", [])
     teacher = teacher[head.teacher] if head.teacher < len(teacher) else {}
-    raw = {k: prompt.get(k) for k in (PROMPT_MESSAGES, PROMPT_EXTRA)}
+    raw = {k: prompt.get(k) for k in (PROMPT_MESSAGES, PROMPT_EXTRA, PROMPT_REQUEST)}
     line = {
         "id": text(prompt, PROMPT_ID),
         "prompt_no": head.prompt,
         "sample": head.sample,
         "revision": head.revision,
         "prompt": json.loads(raw[PROMPT_MESSAGES]) if raw[PROMPT_MESSAGES] else None,
+        "request": json.loads(raw[PROMPT_REQUEST]) if raw[PROMPT_REQUEST] else None,
         "reasoning": text(texts, REASONING),
         "content": text(texts, CONTENT),
         "tool_calls": json.loads(texts[TOOL_CALLS]) if TOOL_CALLS in texts else None,

@@ -68,14 +68,20 @@ static bool read_answer(void *owner, const void *bytes, size_t len)
 	return a->w->protocol->feed(a->reader, bytes, len);
 }
 
+static const struct overrides *overrides_of(const struct task *t)
+{
+	return t->prompt->asks ? &t->prompt->overrides : NULL;
+}
+
 /* 31 bits of hash(seed, prompt, sample, revision): the same question is asked
  * with the same seed, whoever asks it. */
 static uint64_t seed_of(const struct worker *w, const struct task *t)
 {
-	uint64_t parts[4] = {(uint64_t)w->job.sampling.seed, t->prompt->grant->number,
-		t->sample, t->revision};
+	int64_t seed = overrides_sampling(overrides_of(t), &w->job.sampling).seed;
+	uint64_t parts[4] = {
+		(uint64_t)seed, t->prompt->grant->number, t->sample, t->revision};
 
-	if (!job_has_int(w->job.sampling.seed))
+	if (!job_has_int(seed))
 		return SEED_NONE;
 	return request_seed(hash64(parts, sizeof(parts)));
 }
@@ -84,23 +90,31 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 {
 	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
 		.logits_required = w->job.logits_required,
-		.body_max = answer_body_max(w->job.sampling.max_tokens,
+		.body_max = answer_body_max(
+			overrides_sampling(overrides_of(t), &w->job.sampling)
+				.max_tokens,
 			w->job.top_logprobs, t->prompt->texts.messages.len)};
-	struct ask *a = asking_take(w);
+	const struct request_form *form = endpoint_form(w, e, t->prompt);
+	struct ask *a;
 
 	task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
+	if (!form) {
+		task_failed(w, t, REASON_BAD_PROMPT, 0);
+		return;
+	}
+	a = asking_take(w);
 	t->state = TASK_ASKED;
 	t->prompt->last = e;
 	a->task = t;
 	a->endpoint = e;
 	a->sent_ms = now_ms;
 	a->created_ms = clock_wall_ms();
-	a->seed = e->form.takes_seed ? seed_of(w, t) : e->form.seed;
+	a->seed = form->takes_seed ? seed_of(w, t) : form->seed;
+	a->temperature = form->temperature;
 	a->answered_before = e->answered;
 	buf_clear(&a->body);
 	buf_clear(&a->raw);
-	w->protocol->write_request(
-		&e->form, t->prompt->texts.messages, a->seed, &a->body);
+	w->protocol->write_request(form, t->prompt->texts.messages, a->seed, &a->body);
 	w->protocol->begin(a->reader, &rules, &a->answer);
 	e->in_flight++;
 	e->asked++;
@@ -154,6 +168,7 @@ static bool is_ours(const struct ask *a, struct bytes word)
 		if (word.data[i] >= 0x80)
 			return true; /* a corpus may have it in another spelling */
 	return stands_in(a->task->prompt->texts.messages, word) ||
+	       stands_in(a->task->prompt->texts.request, word) ||
 	       stands_in(buf_bytes(&a->answer.content.text), word) ||
 	       stands_in(buf_bytes(&a->answer.reasoning.text), word) ||
 	       endpoint_secret_has(a->endpoint, word);

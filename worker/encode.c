@@ -135,6 +135,7 @@ static void encode_prompt(struct encoder *e, const struct encode_prompt *p)
 	s.at[PROMPT_MESSAGES] = p->messages;
 	s.at[PROMPT_REFERENCE] = p->reference;
 	s.at[PROMPT_EXTRA] = p->extra;
+	s.at[PROMPT_REQUEST] = p->request;
 	buf_clear(&e->sections);
 	sections_encode(&s, false, &e->sections);
 	buf_clear(&e->prompt);

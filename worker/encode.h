@@ -27,7 +27,7 @@ struct packer *encoder_packer(struct encoder *e);
 /* The prompt as the lease brought it. */
 struct encode_prompt {
 	struct bytes id, messages;
-	struct bytes reference, extra; /* data NULL: none */
+	struct bytes reference, extra, request; /* data NULL: none */
 };
 
 struct encode_terms {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where requests may go. */
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			to->job = teacher;
 			to->url = teacher->url[u];
 			to->server = (enum job_server)teacher->server;
+			buf_init(&to->own_request, LIMIT_CORPUS_LINE);
 			to->target = make_target(
 				teacher, to->url, w->protocol->path, keys.text[t]);
 			to->models_target =
@@ -70,6 +72,8 @@ void endpoints_free(struct worker *w)
 		http_target_free(w->endpoint[i].target);
 		http_target_free(w->endpoint[i].models_target);
 		request_form_release(&w->endpoint[i].form);
+		request_form_release(&w->endpoint[i].own_form);
+		buf_release(&w->endpoint[i].own_request);
 	}
 	free(w->endpoint);
 	w->endpoint = NULL;
@@ -176,10 +180,45 @@ static enum job_server read_models(struct endpoint *e, struct buf *body)
 	return server;
 }
 
+static struct request_terms terms_of(const struct worker *w, const struct endpoint *e)
+{
+	return (struct request_terms){.teacher = e->job,
+		.sampling = &w->job.sampling,
+		.server = e->server,
+		.top_logprobs = w->job.top_logprobs,
+		.prefill = w->job.prefill};
+}
+
+/* Many prompts ask for the same, and a prompt's samples come one after the
+ * other: the last form that was made is kept. */
+const struct request_form *endpoint_form(
+	struct worker *w, struct endpoint *e, const struct held_prompt *p)
+{
+	struct bytes request = p->texts.request, made = buf_bytes(&e->own_request);
+	struct request_terms terms = terms_of(w, e);
+	struct err err = {0};
+
+	if (!p->asks)
+		return p->bad ? NULL : &e->form;
+	if (made.len == request.len && memcmp(made.data, request.data, made.len) == 0)
+		return &e->own_form;
+	request_form_release(&e->own_form);
+	buf_clear(&e->own_request);
+	terms.overrides = &p->overrides;
+	if (w->protocol->form_init(&e->own_form, &terms, &err) != ERR_NONE) {
+		log_info("worker", "an endpoint cannot be asked what a prompt asks for",
+			"url=%s server=%s prompt=%" PRIu64 " why=%s",
+			log_quote(e->url).text, job_server_name(e->server),
+			p->grant->number, log_quote(err.msg).text);
+		return NULL;
+	}
+	buf_add(&e->own_request, request.data, request.len);
+	return &e->own_form;
+}
+
 static void make_form(struct worker *w, struct endpoint *e)
 {
-	struct request_terms terms = {e->job, &w->job.sampling, e->server,
-		w->job.top_logprobs, w->job.prefill};
+	struct request_terms terms = terms_of(w, e);
 	struct err err = {0};
 
 	if (w->protocol->form_init(&e->form, &terms, &err) == ERR_NONE)

@@ -33,6 +33,8 @@ static void free_held(struct worker *w, struct held *h)
 	*at = h->next;
 	for (size_t i = 0; i < h->n_tasks; i++)
 		buf_release(&h->task[i].offer);
+	for (uint32_t i = 0; i < h->wire.grant.n_prompts; i++)
+		overrides_release(&h->prompt[i].overrides);
 	wire_release(&h->wire);
 	free(h->prompt);
 	free(h->task);
@@ -66,6 +68,23 @@ static void send_open(struct worker *w, struct held *h, int64_t now_ms)
 	worker_tell_store(w, &m);
 }
 
+/* What the prompt asks for by itself. The coordinator has checked it, so that
+ * it can be read, if it is of our version. */
+static void read_request(struct held_prompt *p)
+{
+	struct err err = {0};
+
+	if (p->grant->request.len == 0)
+		return;
+	p->texts.request = p->grant->request;
+	p->asks = overrides_read(p->grant->request, &p->overrides, &err) == ERR_NONE;
+	p->bad = !p->asks;
+	if (p->bad)
+		log_warn("worker", "a prompt's request cannot be read",
+			"prompt=%" PRIu64 " why=%s", p->grant->number,
+			log_quote(err.msg).text);
+}
+
 static void list_prompts(struct held *h)
 {
 	const struct wire_grant *g = &h->wire.grant;
@@ -86,6 +105,7 @@ static void list_prompts(struct held *h)
 				from->reference.len);
 		if (from->has_extra)
 			p->texts.extra = from->extra;
+		read_request(p);
 	}
 }
 

@@ -71,12 +71,11 @@ static void set(json_t *body, const char *name, json_t *value)
 	json_object_set_new(body, name, value);
 }
 
-/* Fields that only some servers know. */
-static enum err_code add_extras(
-	json_t *body, const struct request_terms *terms, struct err *err)
+/* Sampling that only some servers know. */
+static enum err_code add_rare(json_t *body, const struct request_terms *terms,
+	const struct job_sampling *s, struct err *err)
 {
 	const struct dialect *d = &dialects[terms->server];
-	const struct job_sampling *s = terms->sampling;
 
 	if (job_has_int(s->top_k)) {
 		if (!d->top_k)
@@ -93,21 +92,30 @@ static enum err_code add_extras(
 			return unknown_key(terms, "sampling.repetition_penalty", err);
 		set(body, d->repetition_penalty, json_real(s->repetition_penalty));
 	}
-	if (terms->prefill) {
-		if (!d->prefills)
-			return unknown_key(terms, "prefill", err);
-		if (d->continue_final)
-			set(body, d->continue_final, json_true());
-		if (d->no_generation)
-			set(body, d->no_generation, json_false());
-	}
 	return ERR_NONE;
 }
 
-static void add_common(json_t *body, const struct request_terms *terms)
+static enum err_code add_prefill(
+	json_t *body, const struct request_terms *terms, struct err *err)
 {
 	const struct dialect *d = &dialects[terms->server];
-	const struct job_sampling *s = terms->sampling;
+
+	if (!terms->prefill)
+		return ERR_NONE;
+	if (!d->prefills)
+		return unknown_key(terms, "prefill", err);
+	if (d->continue_final)
+		set(body, d->continue_final, json_true());
+	if (d->no_generation)
+		set(body, d->no_generation, json_false());
+	return ERR_NONE;
+}
+
+/* Sampling that every server knows. */
+static void add_sampling(
+	json_t *body, const struct request_terms *terms, const struct job_sampling *s)
+{
+	const struct dialect *d = &dialects[terms->server];
 
 	if (job_has_real(s->temperature))
 		set(body, "temperature", json_real(s->temperature));
@@ -119,6 +127,12 @@ static void add_common(json_t *body, const struct request_terms *terms)
 		set(body, d->max_tokens, json_integer(s->max_tokens));
 	if (s->stop)
 		json_object_set(body, "stop", s->stop);
+}
+
+static void add_capture(json_t *body, const struct request_terms *terms)
+{
+	const struct dialect *d = &dialects[terms->server];
+
 	if (terms->top_logprobs > 0) {
 		set(body, "logprobs", json_true());
 		set(body, "top_logprobs", json_integer(terms->top_logprobs));
@@ -162,16 +176,56 @@ static enum err_code merge_extra_body(
 	return ERR_NONE;
 }
 
-/* The members of `body` without the first brace, as they follow a value. */
-static void dump_tail(const json_t *body, struct buf *out)
+/* What the prompt itself asks for, in place of what the job and its extra_body
+ * say. Its members are added as text (dump_tail), every digit as it was. */
+static enum err_code override(
+	json_t *body, const struct request_terms *terms, struct err *err)
+{
+	const struct overrides *o = terms->overrides;
+
+	if (!o)
+		return ERR_NONE;
+	if (job_has_int(o->sampling.max_tokens)) {
+		json_object_del(body, "max_tokens");
+		json_object_del(body, "max_completion_tokens");
+	}
+	if (job_has_int(o->sampling.seed))
+		json_object_del(body, "seed");
+	add_sampling(body, terms, &o->sampling);
+	if (o->sampling.stop && json_array_size(o->sampling.stop) == 0)
+		json_object_del(body, "stop");
+	for (size_t i = 0; i < o->n_members; i++) {
+		char *name = mem_dup_text(
+			(const char *)o->member[i].name.data, o->member[i].name.len);
+		bool ours = is_protected(name);
+
+		json_object_del(body, name);
+		free(name);
+		if (ours)
+			return err_set(err, ERR_INVALID,
+				"the prompt's request: '%.*s' is retort's own affair",
+				(int)o->member[i].name.len, o->member[i].name.data);
+	}
+	return add_rare(body, terms, &o->sampling, err);
+}
+
+/* The members without the first brace, as they follow a value. */
+static void dump_tail(const json_t *body, const struct overrides *o, struct buf *out)
 {
 	char *text = json_dumps(body, DUMP_FLAGS);
 
 	assert(text && text[0] == '{');
 	if (json_object_size(body) > 0)
 		buf_add_byte(out, ',');
-	buf_add_str(out, text + 1);
+	buf_add(out, text + 1, strlen(text) - 2);
 	free(text);
+	for (size_t i = 0; o && i < o->n_members; i++) {
+		buf_add_str(out, ",\"");
+		buf_add(out, o->member[i].name.data, o->member[i].name.len);
+		buf_add_str(out, "\":");
+		buf_add(out, o->member[i].value.data, o->member[i].value.len);
+	}
+	buf_add_byte(out, '}');
 }
 
 static void dump_head(const char *model, struct buf *out)
@@ -208,14 +262,19 @@ enum err_code openai_form_init(
 	assert(terms->server > SERVER_AUTO && terms->server <= SERVER_OLLAMA);
 	*form = (struct request_form){0};
 	buf_init(&form->head, LIMIT_JOB_FILE);
-	buf_init(&form->tail, LIMIT_JOB_FILE);
-	add_common(body, terms);
-	code = add_extras(body, terms, err);
+	buf_init(&form->tail, LIMIT_JOB_FILE + LIMIT_CORPUS_LINE);
+	add_sampling(body, terms, terms->sampling);
+	add_capture(body, terms);
+	code = add_rare(body, terms, terms->sampling, err);
+	if (code == ERR_NONE)
+		code = add_prefill(body, terms, err);
 	if (code == ERR_NONE)
 		code = merge_extra_body(body, terms, err);
+	if (code == ERR_NONE)
+		code = override(body, terms, err);
 	if (code == ERR_NONE) {
 		dump_head(terms->teacher->model, &form->head);
-		dump_tail(body, &form->tail);
+		dump_tail(body, terms->overrides, &form->tail);
 		form->takes_seed = !json_object_get(body, "seed");
 		form->seed = own_seed(json_object_get(body, "seed"));
 		form->temperature = number_or_nan(json_object_get(body, "temperature"));

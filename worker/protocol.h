@@ -18,16 +18,20 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/job.h"
+#include "common/overrides.h"
 #include "worker/answer.h"
 
 /* What all requests of a job to one teacher have in common. Lent while the
- * form is made. */
+ * form is made. A prompt that asks for something by itself gets a form of its
+ * own, with its overrides: they win over `sampling` and extra_body, and a
+ * member that the protocol cannot send is ERR_INVALID, never dropped. */
 struct request_terms {
 	const struct job_teacher *teacher;
 	const struct job_sampling *sampling;
 	enum job_server server; /* what the probe found; never SERVER_AUTO */
 	int64_t top_logprobs;
 	bool prefill;
+	const struct overrides *overrides; /* of one prompt; NULL: none */
 };
 
 struct request_form {

@@ -54,7 +54,7 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 		.worker = w->options->name,
 		.request_id = a->outcome.request_id,
 		.interned = interned,
-		.temperature = a->endpoint->form.temperature,
+		.temperature = a->temperature,
 	};
 
 	buf_clear(&t->offer);

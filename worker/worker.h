@@ -52,6 +52,9 @@ struct held_prompt {
 	const struct wire_prompt *grant;
 	struct encode_prompt texts;
 	bool store_has_text;
+	bool asks; /* for something by itself: overrides are set, */
+	bool bad;  /* or would be, if its request could be read */
+	struct overrides overrides;
 	unsigned open_tasks;   /* not settled */
 	struct endpoint *last; /* its samples stay there: prefix caches */
 };
@@ -115,6 +118,8 @@ struct endpoint {
 	bool looked, looking; /* at /models: what server it is */
 	struct ask *look;
 	struct request_form form;
+	struct buf own_request;       /* the request that own_form was made for */
+	struct request_form own_form; /* of prompts that ask for it by themselves */
 	bool asked_model_listed;
 
 	uint32_t share, in_flight;
@@ -137,6 +142,7 @@ struct ask {
 	struct buf body, raw;
 	int64_t sent_ms, created_ms;
 	uint64_t seed, answered_before;
+	double temperature; /* sent; NaN: none */
 	uint64_t intern_serial;
 	struct http_outcome outcome;
 	struct ask *next;  /* in the list of free ones, or of those that wait for ids */
@@ -226,6 +232,10 @@ void endpoints_look(struct worker *w, int64_t now_ms);
 void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o);
 /* The endpoint to ask for a task now, or NULL. */
 struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms);
+/* The form for a prompt's requests, lent until the next call; NULL if this
+ * endpoint cannot be asked what the prompt asks for. */
+const struct request_form *endpoint_form(
+	struct worker *w, struct endpoint *e, const struct held_prompt *p);
 /* Whether the model that an answer names is the one that was asked. */
 bool endpoint_model_is_right(struct endpoint *e, struct bytes reported);
 /* True if the text holds the endpoint's key. */

@@ -95,7 +95,7 @@ static json_t *line_of(const char *path, int n)
 static const char jsonl_first[] =
 	"{\"id\":\"p-1\",\"prompt_no\":1,\"sample\":0,\"revision\":0,"
 	"\"prompt\":[{\"role\":\"user\",\"content\":\"what is \\\"1\\\"?\"}],"
-	"\"reasoning\":\"two and\\ntwo\",\"content\":\"four\",\"tool_calls\":null,"
+	"\"request\":null,\"reasoning\":\"two and\\ntwo\",\"content\":\"four\",\"tool_calls\":null,"
 	"\"refusal\":null,\"finish_reason\":\"stop\",\"model\":\"made-model\","
 	"\"usage\":{\"prompt_tokens\":21,\"cached_prompt_tokens\":null,"
 	"\"completion_tokens\":11,\"reasoning_tokens\":5},"

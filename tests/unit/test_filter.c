@@ -48,6 +48,7 @@ static int make_sample(void **state)
 	prompt.at[PROMPT_ID] = text("gsm-7");
 	prompt.at[PROMPT_MESSAGES] = text("[{\"role\":\"user\",\"content\":\"2+2?\"}]");
 	prompt.at[PROMPT_REFERENCE] = text("4");
+	prompt.at[PROMPT_REQUEST] = text("{\"temperature\":0.2,\"stop\":[]}");
 	prompt.at[PROMPT_EXTRA] = text(
 		"{\"level\":\"4\", \"year\":2024, \"score\":0.5, \"ok\":true, \"gone\":null,"
 		"\"big\":12345678901234567890, \"id\":9007199254740993,"
@@ -159,6 +160,9 @@ static void filter__gives_the_verdict_that_it_reads_like(void **state)
 		{"scores.repetition in (0.7)", true},
 		{"scores.repetition > 0.7", false},
 		/* The corpus's own columns. */
+		{"request.temperature < 0.5 and request is not null", true},
+		{"request.top_p is null", true},
+		{"request.stop is empty", true},
 		{"extra.level in ('4','5')", true},
 		{"extra.level == 4", false},
 		{"extra.level != 4", true},

@@ -375,6 +375,100 @@ static void answer_body_max__follows_the_rule(void **state)
 	assert_int_equal(answer_body_max(1, 0, SIZE_MAX), LIMIT_BODY);
 }
 
+/* The body of a prompt that asks for something by itself. */
+static void check_own_body(struct setup *s, const char *request, const char *want)
+{
+	struct overrides o;
+	struct err err;
+
+	if (overrides_read(bytes_of(request, strlen(request)), &o, &err) != ERR_NONE)
+		fail_msg("%s", err.msg);
+	s->terms.overrides = &o;
+	check_body(s, SEED_NONE, want);
+	s->terms.overrides = NULL;
+	overrides_release(&o);
+}
+
+#define OWN_HEAD "{\"model\":\"the \\\"model\\\"\",\"messages\":" MESSAGES
+
+static void openai_request__a_prompts_own_wishes_win(void **state)
+{
+	struct request_form form;
+	struct overrides o;
+	struct setup s;
+	struct err err = {0};
+
+	(void)state;
+	begin(&s, SERVER_VLLM);
+	set_all(&s);
+	s.terms.top_logprobs = 0;
+	json_object_set_new(s.teacher.extra_body, "temperature", json_real(0.1));
+	json_object_set_new(s.teacher.extra_body, "tool_choice", json_string("none"));
+	json_object_set_new(s.teacher.extra_body, "seed", json_integer(3));
+	check_own_body(&s,
+		"{\"temperature\":0.25,\"max_tokens\":5,\"stop\":[],\"top_k\":7,"
+		"\"tools\":[1.10,1e400],\"tool_choice\":\"auto\"}",
+		OWN_HEAD ",\"temperature\":0.25,\"top_p\":1.0,"
+			 "\"presence_penalty\":-0.1,\"return_token_ids\":true,"
+			 "\"seed\":3,\"max_tokens\":5,\"top_k\":7,"
+			 "\"tools\":[1.10,1e400],\"tool_choice\":\"auto\"}");
+	/* A seed of its own is made anew for each sample. */
+	check_own_body(&s, "{\"seed\":9}",
+		OWN_HEAD ",\"temperature\":0.1,\"top_p\":1.0,"
+			 "\"presence_penalty\":-0.1,\"max_tokens\":1024,"
+			 "\"stop\":[\"###\",\"\\n\"],\"return_token_ids\":true,"
+			 "\"tool_choice\":\"none\"}");
+	assert_int_equal(
+		overrides_read(bytes_of("{\"seed\":9,\"top_p\":0.5}", 22), &o, &err),
+		ERR_NONE);
+	s.terms.overrides = &o;
+	assert_int_equal(chat()->form_init(&form, &s.terms, &err), ERR_NONE);
+	assert_true(form.takes_seed);
+	assert_true(form.temperature == 0.1);
+	request_form_release(&form);
+	overrides_release(&o);
+	end(&s);
+
+	begin(&s, SERVER_OPENAI);
+	json_object_set_new(s.teacher.extra_body, "max_tokens", json_integer(3));
+	check_own_body(
+		&s, "{\"max_tokens\":5}", OWN_HEAD ",\"max_completion_tokens\":5}");
+	check_own_body(
+		&s, "{\"tools\":[]}", OWN_HEAD ",\"max_tokens\":3,\"tools\":[]}");
+	end(&s);
+	begin(&s, SERVER_OPENAI);
+	check_own_body(&s, "{\"tools\":[]}", OWN_HEAD ",\"tools\":[]}");
+	end(&s);
+}
+
+static void openai_request__refuses_wishes_that_it_cannot_send(void **state)
+{
+	static const struct {
+		const char *request, *names;
+	} cases[] = {
+		{"{\"top_k\":7}", "sampling.top_k"},
+		{"{\"stream\":true}", "'stream'"},
+		{"{\"messages\":[]}", "'messages'"},
+		{"{\"top_logprobs\":3}", "'top_logprobs'"},
+	};
+	struct overrides o;
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(&s, SERVER_OPENAI);
+		assert_int_equal(overrides_read(bytes_of(cases[i].request,
+							strlen(cases[i].request)),
+					 &o, &err),
+			ERR_NONE);
+		s.terms.overrides = &o;
+		check_refused(&s, cases[i].names);
+		overrides_release(&o);
+		end(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +483,8 @@ int main(void)
 		cmocka_unit_test(protocol__is_found_by_its_name),
 		cmocka_unit_test(model_matches__allows_dates_paths_and_endings),
 		cmocka_unit_test(answer_body_max__follows_the_rule),
+		cmocka_unit_test(openai_request__a_prompts_own_wishes_win),
+		cmocka_unit_test(openai_request__refuses_wishes_that_it_cannot_send),
 	};
 
 	return cmocka_run_group_tests_name("openai_request", tests, NULL, NULL);
