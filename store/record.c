@@ -67,6 +67,28 @@ const char *logprobs_mode_name(enum logprobs_mode mode)
 					    : "unknown";
 }
 
+const char *misaligned_name(enum misaligned rule)
+{
+	static const char *const names[MISALIGNED_N] = {
+		[MISALIGNED_ROWS] = "rows_not_tokens",
+		[MISALIGNED_ID] = "row_of_other_id",
+		[MISALIGNED_USAGE] = "usage_not_rows",
+		[MISALIGNED_ENTRY] = "sampled_not_its_entry",
+		[MISALIGNED_PLACE] = "sampled_above_list",
+		[MISALIGNED_MISSING] = "sampled_missing",
+		[MISALIGNED_SUM] = "sum_above_one",
+		[MISALIGNED_TWICE] = "listed_twice",
+		[MISALIGNED_SHORT] = "list_short",
+		[MISALIGNED_TAIL] = "tail_unexplained",
+		[MISALIGNED_DRAFT] = "draft_token",
+		[MISALIGNED_BYTES] = "token_not_its_bytes",
+		[MISALIGNED_TEXT] = "text_not_in_tokens",
+		[MISALIGNED_SPANS] = "span_outside_rows",
+	};
+
+	return (unsigned)rule < MISALIGNED_N ? names[rule] : NULL;
+}
+
 /* Offsets as in FORMAT.md. */
 enum {
 	AT_VERSION = 0,
@@ -102,7 +124,8 @@ enum {
 	AT_CONTENT_SPAN = 140,
 	AT_EOS_ROW = 148,
 	AT_MODE = 149,
-	AT_RESERVED = 150,
+	AT_MISALIGNED = 150,
+	AT_RESERVED = 151,
 	AT_SCORES = 152
 };
 _Static_assert(AT_SCORES + 4 * SCORE_SLOTS == RECORD_SIZE, "FORMAT.md says 200");
@@ -144,7 +167,8 @@ void record_encode(const struct record *r, unsigned char out[RECORD_SIZE])
 	put_u32(out + AT_CONTENT_SPAN + 4, r->content.behind);
 	out[AT_EOS_ROW] = r->eos_row;
 	out[AT_MODE] = r->logprobs_mode;
-	put_u16(out + AT_RESERVED, 0);
+	out[AT_MISALIGNED] = r->misaligned;
+	out[AT_RESERVED] = 0;
 	for (int i = 0; i < SCORE_SLOTS; i++)
 		put_f32(out + AT_SCORES + 4 * i, r->score[i]);
 }
@@ -193,6 +217,7 @@ enum err_code record_decode(struct bytes in, struct record *r, struct err *err)
 		get_u32(p + AT_CONTENT_SPAN), get_u32(p + AT_CONTENT_SPAN + 4)};
 	r->eos_row = p[AT_EOS_ROW];
 	r->logprobs_mode = p[AT_MODE];
+	r->misaligned = p[AT_MISALIGNED];
 	for (int i = 0; i < SCORE_SLOTS; i++)
 		r->score[i] = get_f32(p + AT_SCORES + 4 * i);
 	return ERR_NONE;

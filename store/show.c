@@ -77,6 +77,7 @@ static void add_count(struct buf *out, const char *before, uint32_t n, const cha
 static void add_flags(struct buf *out, const struct sample *s)
 {
 	uint32_t flags = sample_flags(s, s->is_duplicate);
+	const char *rule = misaligned_name((enum misaligned)s->head.misaligned);
 
 	if (!flags)
 		buf_add_str(out, "none");
@@ -84,6 +85,8 @@ static void add_flags(struct buf *out, const struct sample *s)
 		if (!(flags >> i & 1) || !flag_name(i))
 			continue;
 		buf_printf(out, "%s%s", n++ ? ", " : "", flag_name(i));
+		if (1 << i == FLAG_MISALIGNED && rule)
+			buf_printf(out, " (%s)", rule);
 	}
 	if (s->is_duplicate)
 		buf_printf(out, " (of sample %u)", s->duplicate_of);

@@ -31,6 +31,11 @@ FLAGS = ["truncated", "filtered", "refused", "looping", "misaligned", "no_conten
          "duplicate_elsewhere"]
 SCORES = ["length", "repetition", "compression_ratio", "finish", "refusal", "confidence",
           "entropy", "answer"]
+RULES = [None, "rows_not_tokens", "row_of_other_id", "usage_not_rows",
+         "sampled_not_its_entry", "sampled_above_list", "sampled_missing", "sum_above_one",
+         "listed_twice", "list_short", "tail_unexplained", "draft_token",
+         "token_not_its_bytes", "text_not_in_tokens", "span_outside_rows"]
+MISALIGNED = 16
 MEANING = ["unknown", "raw", "processed"]
 NONE32 = 0xffffffff
 NONE64 = 0xffffffffffffffff
@@ -120,7 +125,7 @@ class Head:
          self.tokens) = struct.unpack_from("<HIQIIQQQIHHqIHHQIIIIqqIIIII", v, 2)
         self.reasoning_span = struct.unpack_from("<II", v, 132)
         self.content_span = struct.unpack_from("<II", v, 140)
-        self.eos_row, self.meaning = v[148], v[149]
+        self.eos_row, self.meaning, self.rule = v[148], v[149], v[150]
         self.scores = struct.unpack_from("<12f", v, 152)
 
 
@@ -359,6 +364,11 @@ def flag_names(sample):
     return names + (["duplicate"] if sample.duplicate_of is not None else [])
 
 
+def rule_name(head):
+    known = head.flags & MISALIGNED and head.rule < len(RULES)
+    return RULES[head.rule] if known else None
+
+
 def as_json(sample, with_logits):
     head, texts, prompt = sample.head, sample.texts, sample.prompt
     teacher = (sample.dataset.settings(head.settings) or {}).get("teachers", [])
@@ -385,6 +395,7 @@ def as_json(sample, with_logits):
         },
         "scores": {name: finite(head.scores[i]) for i, name in enumerate(SCORES)},
         "flags": flag_names(sample),
+        "misaligned_rule": rule_name(head),
         "duplicate_of": sample.duplicate_of,
         "accepted": sample.accepted,
         "reference": text(prompt, PROMPT_REFERENCE),

@@ -50,6 +50,7 @@ void answer_clear(struct answer *a)
 	ids_clear(&a->token_ids);
 	ids_clear(&a->prompt_token_ids);
 	a->flags = 0;
+	a->misaligned = MISALIGNED_NONE;
 	a->why = NULL;
 }
 

@@ -81,8 +81,9 @@ struct answer {
 	bool has_rows;        /* the server sent a list of rows */
 	enum eos_row eos_row; /* as far as the counts tell; see spans.h */
 	struct answer_ids token_ids, prompt_token_ids;
-	uint32_t flags;  /* enum sample_flag */
-	const char *why; /* constant text behind the reason; NULL */
+	uint32_t flags;             /* enum sample_flag */
+	enum misaligned misaligned; /* as far as the answer alone tells; see align.h */
+	const char *why;            /* constant text behind the reason; NULL */
 };
 
 /* Zeroed memory is an empty answer. */

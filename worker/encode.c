@@ -10,6 +10,7 @@
 #include "store/logits.h"
 #include "store/offer.h"
 #include "store/sections.h"
+#include "worker/align.h"
 #include "worker/score.h"
 #include "worker/spans.h"
 
@@ -273,9 +274,13 @@ static void fill_head(struct encoder *e, const struct encode_terms *terms,
 		.reference = terms->prompt->reference,
 		.text_len = reasoning.len + content.len};
 
+	enum misaligned rule;
+
 	*head = terms->head;
 	head->finish = (uint8_t)a->finish;
-	head->flags = a->flags | (spans->misaligned ? FLAG_MISALIGNED : 0u);
+	rule = align_settle(a, terms->server, buf_bytes(&e->stream), spans);
+	head->flags = a->flags | (rule != MISALIGNED_NONE ? FLAG_MISALIGNED : 0u);
+	head->misaligned = (uint8_t)rule;
 	head->prompt_tokens = a->usage.prompt_tokens;
 	head->cached_prompt_tokens = a->usage.cached_prompt_tokens;
 	head->completion_tokens = a->usage.completion_tokens;
@@ -301,7 +306,7 @@ bool encode_sample(struct encoder *e, const struct encode_terms *terms,
 	struct spans spans;
 	size_t before = out->len;
 
-	spans_find(a, terms->server, &e->stream, &spans);
+	spans_find(a, terms->server, terms->interned, &e->stream, &spans);
 	fill_head(e, terms, a, &spans, head);
 	encode_text(e, terms, a, spans.has_stream);
 	offer.text = buf_bytes(&e->text);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "worker/align.h"
 #include "worker/openai_reader.h"
 
 static bool is_given(const struct answer_text *t)
@@ -163,43 +164,6 @@ static enum reason judge_content(struct answer *a)
 	return REASON_NONE;
 }
 
-/* Token ids beside the rows: as many, and the same where rows have their own.
- * One more is the end token, for which some servers give no row. */
-static enum reason settle_ids(struct answer *a)
-{
-	struct rows *rows = &a->rows;
-	const struct answer_ids *ids = &a->token_ids;
-	bool one_more = ids->n == rows->n + 1 && a->finish != FINISH_LENGTH;
-
-	if (ids->n != rows->n && !one_more)
-		return because(a, REASON_BAD_LOGPROBS,
-			"there are not as many rows as token ids");
-	for (uint32_t i = 0; i < rows->n; i++) {
-		if (rows->id[i] == TOKEN_ID_UNKNOWN)
-			rows->id[i] = ids->at[i];
-		else if (rows->id[i] != ids->at[i])
-			return because(a, REASON_BAD_LOGPROBS,
-				"a row is not that of its token id");
-	}
-	if (one_more)
-		a->eos_row = EOS_ROW_NO;
-	return REASON_NONE;
-}
-
-/* Without ids, the count of completion tokens must do. It is the server's
- * bookkeeping and no part of the rows, so it only raises a flag. */
-static void compare_count(struct answer *a)
-{
-	uint32_t count = a->usage.completion_tokens;
-
-	if (count == COUNT_UNKNOWN || count == a->rows.n)
-		return;
-	if (count == a->rows.n + 1 && a->finish != FINISH_LENGTH)
-		a->eos_row = EOS_ROW_NO;
-	else
-		a->flags |= FLAG_MISALIGNED;
-}
-
 static enum reason judge_missing_rows(struct openai_reader *r)
 {
 	struct answer *a = r->head.answer;
@@ -226,19 +190,13 @@ static enum reason judge_rows(struct openai_reader *r)
 		return reason;
 	if (r->rows.tokens.bad)
 		return because(a, REASON_BAD_LOGPROBS, r->rows.tokens.bad);
-	if (a->token_ids.present)
-		reason = settle_ids(a);
-	else
-		compare_count(a);
-	if (reason != REASON_NONE)
-		return reason;
+	align_counts(a);
 	verdict = rows_normalise(&a->rows, r->head.rules.top_logprobs);
 	if (verdict.reason != REASON_NONE)
 		return because(a, verdict.reason, verdict.why);
 	if (verdict.partial)
 		a->flags |= FLAG_LOGITS_PARTIAL;
-	if (r->rows.tokens.disagree)
-		a->flags |= FLAG_MISALIGNED;
+	align_rows(a, &verdict, r->rows.tokens.disagree);
 	return REASON_NONE;
 }
 

@@ -18,6 +18,7 @@ static void free_arrays(struct rows *r)
 	free(r->token_at);
 	free(r->token_len);
 	free(r->first);
+	free(r->rank);
 	free(r->tail);
 	free(r->entropy);
 	free(r->cand_id);
@@ -57,6 +58,7 @@ void rows_grow(struct rows *r)
 	RESIZE(r->token_at, cap);
 	RESIZE(r->token_len, cap);
 	RESIZE(r->first, (size_t)cap + 1);
+	RESIZE(r->rank, cap);
 	RESIZE(r->tail, cap);
 	RESIZE(r->entropy, cap);
 	r->cap_n = cap;

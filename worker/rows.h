@@ -9,8 +9,9 @@
  * Invariants after rows_normalise said REASON_NONE:
  *   - the candidates of row i are first[i] to first[i + 1] - 1, by falling
  *     logprob, then rising id, then in the server's order;
- *   - no candidate's logprob is absent, above 0 or listed twice under one id;
+ *   - no candidate's logprob is absent or above 0, no id is twice in a row;
  *   - logprob[i] is NaN where the server gave none;
+ *   - rank[i] says where the sampled token stands in its list;
  *   - the list holds what the server listed, absent values left out: k, fewer
  *     or k + 1 entries; the sampled token need not be among them.
  *
@@ -38,8 +39,11 @@ struct rows {
 	uint32_t *token_at;  /* [n] its bytes in the pool */
 	uint16_t *token_len; /* [n] TOKEN_BYTES_UNKNOWN: not told, or not exactly */
 	uint32_t *first;     /* [n + 1] its candidates */
+	uint16_t *rank;      /* [n] its place among them, from 0; ROWS_RANK_OUTSIDE:
+			      * surely not listed; ROWS_RANK_UNKNOWN. Set by
+			      * rows_normalise, likewise the next two. */
 	double *tail;        /* [n] 1 - sum of p over the listed, at least 0;
-			      * NaN: nothing listed. Set by rows_normalise. */
+			      * NaN: nothing listed */
 	double *entropy;     /* [n] nat, the tail as one bucket; likewise */
 
 	uint32_t *cand_id;    /* [m] TOKEN_ID_UNKNOWN */
@@ -63,6 +67,9 @@ struct rows {
 /* The sampled token's own logprob and its entry in the list are one number. */
 #define ROWS_SAME_LOGPROB 0.002
 
+#define ROWS_RANK_OUTSIDE UINT16_MAX
+#define ROWS_RANK_UNKNOWN (UINT16_MAX - 1)
+
 /* `rows` may be zeroed memory or used before. */
 void rows_clear(struct rows *rows);
 void rows_release(struct rows *rows);
@@ -78,20 +85,32 @@ struct rows_verdict {
 	enum reason reason; /* REASON_NONE or REASON_BAD_LOGPROBS */
 	bool partial;       /* FLAG_LOGITS_PARTIAL */
 	const char *why;    /* constant; NULL if all is well */
+
+	/* What the alignment proof asks for (align.h). */
+	uint32_t n_absent;  /* candidates without a value */
+	uint32_t n_twice;   /* candidates that stood there already */
+	uint32_t n_short;   /* rows with fewer candidates than others, but some */
+	uint32_t n_drafted; /* rows of tokens accepted from a draft */
+	double sum_max;     /* the largest sum of a row's probabilities */
 };
 
 /*
  * Checks and brings into form, for k candidates asked (k > 0).
  *
- * Bad: more than k + 1 candidates in a row; a logprob above ROWS_LOGPROB_MAX;
- * listed probabilities that sum to more than ROWS_SUM_MAX; the same id twice
- * in a row, or, without ids, the same whole text with the same logprob in
- * neighbouring entries (equal texts alone are fine: two ids may share one);
- * a sampled token whose own logprob differs from its entry in the list.
+ * Bad, since it cannot be what was asked for: more than k + 1 candidates in a
+ * row; a logprob above ROWS_LOGPROB_MAX.
  *
  * Partial: an absent value anywhere, or a row that lists fewer than k and
  * fewer than another row does. Lists that are short in all rows alike (a small
  * vocabulary, a server with a lower cap) are not partial.
+ *
+ * Twice: the same id in a row, of which the more likely entry stays; or, without
+ * ids, the same whole text with the same logprob in neighbouring entries, which
+ * both stay (equal texts alone are fine: two ids may share one).
+ *
+ * The sampled token's entry is the one with its id. Without ids it is that with
+ * its text whose logprob is the nearest to its own, if they are the same; a text
+ * that may stand for many tokens leaves the rank unknown where it matters.
  *
  * A row without candidates whose logprob is exactly 0, where other rows have
  * candidates, is what llama.cpp writes for a token accepted from a draft: its

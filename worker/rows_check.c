@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "common/text.h"
 
 /* Places for the ids of one row, at most half full: a power of two. */
 #define SEEN_MAX 4096
@@ -94,6 +95,7 @@ static uint32_t keep_present(struct check *c, uint32_t from, uint32_t to, uint32
 
 		if (is_absent(logprob)) {
 			c->verdict.partial = true;
+			c->verdict.n_absent++;
 			continue;
 		}
 		if (logprob > 0) {
@@ -144,48 +146,100 @@ static bool is_whole(const struct rows *r, uint32_t j)
 	       !memmem(r->pool.data + r->cand_at[j], r->cand_len[j], "\xef\xbf\xbd", 3);
 }
 
-static void check_twice(struct check *c, uint32_t begin, uint32_t end)
+/* Of two entries with one id the second goes; returns behind the last. */
+static uint32_t check_twice(struct check *c, uint32_t begin, uint32_t end)
 {
 	struct rows *r = c->r;
+	uint32_t at = begin;
 
 	for (uint32_t j = begin; j < end; j++) {
-		if (r->cand_id[j] != TOKEN_ID_UNKNOWN) {
-			if (!id_is_new(c, begin, j))
-				complain(c, "a candidate is listed twice");
-		} else if (j > begin && r->cand_logprob[j - 1] == r->cand_logprob[j] &&
-			   same_text(r, r->cand_at[j - 1], r->cand_len[j - 1], j) &&
-			   is_whole(r, j)) {
-			complain(c, "a candidate is listed twice");
+		if (at != j)
+			move(r, at, j);
+		if (r->cand_id[at] != TOKEN_ID_UNKNOWN) {
+			if (!id_is_new(c, begin, at)) {
+				c->verdict.n_twice++;
+				continue;
+			}
+		} else if (at > begin &&
+			   r->cand_logprob[at - 1] == r->cand_logprob[at] &&
+			   same_text(r, r->cand_at[at - 1], r->cand_len[at - 1], at) &&
+			   is_whole(r, at)) {
+			c->verdict.n_twice++;
 		}
+		at++;
 	}
+	return at;
 }
 
-/* The sampled token's logprob is that of its entry. Without ids, a listed
- * token of the same text may be another one, so long as the sampled one may
- * be too improbable for the list. */
-static void check_sampled(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
+/* A text that is some characters and nothing else: it names its token, or those few
+ * that share it. */
+static bool is_plain(const struct rows *r, uint32_t at, uint16_t len)
+{
+	return len > 0 && len != TOKEN_BYTES_UNKNOWN &&
+	       utf8_valid_prefix(r->pool.data + at, len) == len &&
+	       !memmem(r->pool.data + at, len, "\xef\xbf\xbd", 3);
+}
+
+/* The sampled token in its list, by its id. */
+static uint16_t rank_by_id(
+	const struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
+{
+	bool all = true;
+
+	for (uint32_t j = begin; j < end; j++) {
+		if (r->cand_id[j] == r->id[i])
+			return (uint16_t)(j - begin);
+		all = all && r->cand_id[j] != TOKEN_ID_UNKNOWN;
+	}
+	return all ? ROWS_RANK_OUTSIDE : ROWS_RANK_UNKNOWN;
+}
+
+/* By its text and its logprob. Where there is a doubt, it is not resolved. */
+static uint16_t rank_by_text(
+	const struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
+{
+	double own = r->logprob[i], nearest = HUGE_VAL;
+	bool plain = is_plain(r, r->token_at[i], r->token_len[i]), doubt = false;
+	uint32_t n_same = 0, found = begin;
+
+	for (uint32_t j = begin; j < end; j++) {
+		double away = fabs(r->cand_logprob[j] - own); /* perhaps NaN */
+
+		if (same_text(r, r->token_at[i], r->token_len[i], j)) {
+			n_same++;
+			if (isnan(own) || away < nearest) {
+				nearest = away;
+				found = j;
+			}
+		} else if (!plain && !(away > ROWS_SAME_LOGPROB) &&
+			   !is_plain(r, r->cand_at[j], r->cand_len[j])) {
+			doubt = true;
+		} else if (r->token_len[i] == TOKEN_BYTES_UNKNOWN ||
+			   r->cand_len[j] == TOKEN_BYTES_UNKNOWN) {
+			doubt = doubt || !(away > ROWS_SAME_LOGPROB);
+		}
+	}
+	if (isnan(own)) {
+		if (n_same == 0 && !doubt)
+			return ROWS_RANK_OUTSIDE;
+		return n_same == 1 && plain ? (uint16_t)(found - begin)
+					    : ROWS_RANK_UNKNOWN;
+	}
+	if (nearest <= ROWS_SAME_LOGPROB)
+		return (uint16_t)(found - begin);
+	return doubt ? ROWS_RANK_UNKNOWN : ROWS_RANK_OUTSIDE;
+}
+
+static void rank_sampled(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
 {
 	struct rows *r = c->r;
-	double own = r->logprob[i];
-	bool other = false;
 
-	if (isnan(own) || begin == end)
-		return;
-	for (uint32_t j = begin; j < end; j++) {
-		bool same, has_id = r->id[i] != TOKEN_ID_UNKNOWN &&
-				    r->cand_id[j] != TOKEN_ID_UNKNOWN;
-
-		if (has_id ? r->cand_id[j] != r->id[i]
-			   : !same_text(r, r->token_at[i], r->token_len[i], j))
-			continue;
-		same = fabs(r->cand_logprob[j] - own) <= ROWS_SAME_LOGPROB;
-		if (same)
-			return;
-		if (has_id || own > r->cand_logprob[end - 1] + ROWS_SAME_LOGPROB)
-			other = true;
-	}
-	if (other)
-		complain(c, "the sampled token's logprob is not that of its entry");
+	if (begin == end)
+		r->rank[i] = ROWS_RANK_UNKNOWN;
+	else if (r->id[i] != TOKEN_ID_UNKNOWN && r->cand_id[begin] != TOKEN_ID_UNKNOWN)
+		r->rank[i] = rank_by_id(r, i, begin, end);
+	else
+		r->rank[i] = rank_by_text(r, i, begin, end);
 }
 
 static void weigh(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
@@ -203,8 +257,8 @@ static void weigh(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
 		sum += p;
 		entropy -= p * logprob[j];
 	}
-	if (sum > ROWS_SUM_MAX)
-		complain(c, "the listed probabilities sum to more than 1");
+	if (sum > c->verdict.sum_max)
+		c->verdict.sum_max = sum;
 	tail = sum < 1 ? 1 - sum : 0;
 	if (tail > 0)
 		entropy -= tail * log(tail);
@@ -217,6 +271,7 @@ static void check_own(struct check *c, uint32_t i, bool drafted)
 {
 	double *own = &c->r->logprob[i];
 
+	c->verdict.n_drafted += drafted && *own == 0;
 	if (is_absent(*own) || (drafted && *own == 0)) {
 		*own = (double)NAN;
 		c->verdict.partial = true;
@@ -254,14 +309,16 @@ struct rows_verdict rows_normalise(struct rows *r, uint32_t k)
 			r->n = i;
 			break;
 		}
-		if (listed < usual)
+		if (listed < usual) {
 			c.verdict.partial = true;
+			c.verdict.n_short += listed > 0;
+		}
 		check_own(&c, i, listed == 0 && usual > 0);
 		at = keep_present(&c, from, to, at);
+		at = check_twice(&c, begin, at);
 		r->first[i] = begin;
 		r->first[i + 1] = at;
-		check_twice(&c, begin, at);
-		check_sampled(&c, i, begin, at);
+		rank_sampled(&c, i, begin, at);
 		weigh(&c, i, begin, at);
 		from = to;
 	}

@@ -129,28 +129,16 @@ static bool has_ids(const struct rows *r)
 	return true;
 }
 
-/* A character that the server could not show. */
-static bool is_broken(struct bytes text)
-{
-	return text.len > 0 && memmem(text.data, text.len, "\xef\xbf\xbd", 3);
-}
-
-/* For texts that are not in the stream: whether they should be. */
-static bool should_fit(const struct answer *a, enum job_server server)
+static bool is_trusted(const struct answer *a, enum job_server server, bool interned)
 {
 	struct bytes last;
 
-	if (!rows_token(&a->rows, a->rows.n - 1, &last))
-		return false;
-	if (!has_ids(&a->rows))
-		return true;
-	return server == SERVER_LLAMACPP && !is_broken(buf_bytes(&a->reasoning.text)) &&
-	       !is_broken(buf_bytes(&a->content.text));
+	return rows_token(&a->rows, a->rows.n - 1, &last) &&
+	       (server == SERVER_LLAMACPP || interned || !has_ids(&a->rows));
 }
 
 /* Locates both texts; returns where the last of them ends. */
-static size_t locate(const struct answer *a, enum job_server server,
-	struct bytes stream, struct spans *out)
+static size_t locate(const struct answer *a, struct bytes stream, struct spans *out)
 {
 	struct bytes reasoning = buf_bytes(&a->reasoning.text);
 	struct bytes content = buf_bytes(&a->content.text);
@@ -170,18 +158,16 @@ static size_t locate(const struct answer *a, enum job_server server,
 				out->content_at + content.len);
 	}
 	if ((reasoning.len > 0 && out->reasoning_at == SPAN_NOWHERE) ||
-		(content.len > 0 && out->content_at == SPAN_NOWHERE)) {
-		out->misaligned = should_fit(a, server);
+		(content.len > 0 && out->content_at == SPAN_NOWHERE))
 		return SPAN_NOWHERE;
-	}
 	if (reasoning.len + content.len == 0)
 		return SPAN_NOWHERE;
 	out->fits = true;
 	return content.len > 0 ? out->content_at + content.len : end;
 }
 
-void spans_find(const struct answer *a, enum job_server server, struct buf *stream,
-	struct spans *out)
+void spans_find(const struct answer *a, enum job_server server, bool interned,
+	struct buf *stream, struct spans *out)
 {
 	size_t texts_end = SPAN_NOWHERE;
 
@@ -194,7 +180,8 @@ void spans_find(const struct answer *a, enum job_server server, struct buf *stre
 	if (a->rows.n == 0)
 		return;
 	out->has_stream = join(&a->rows, stream);
+	out->trusted = out->has_stream && is_trusted(a, server, interned);
 	if (out->has_stream && stream->len > 0)
-		texts_end = locate(a, server, buf_bytes(stream), out);
+		texts_end = locate(a, buf_bytes(stream), out);
 	out->eos_row = judge_last_row(a, server, out, stream->len, texts_end);
 }

@@ -45,16 +45,17 @@ struct spans {
 	bool has_stream; /* the bytes are known (but the last token's, perhaps) */
 	bool fits;       /* and there is a text, and all texts are in them */
 	enum eos_row eos_row;
-	/* FLAG_MISALIGNED: the bytes of all tokens are known and a text is not in
-	 * them. Beside ids only llama.cpp's bytes count: other servers decode each
-	 * token alone, which loses half characters and leading blanks. */
-	bool misaligned;
+	/* The bytes of all tokens are known, and are what the texts were made of.
+	 * Beside ids of the teacher's only llama.cpp's are: other servers decode
+	 * each token alone, which loses half characters and leading blanks. */
+	bool trusted;
 };
 
 #define SPAN_NOWHERE SIZE_MAX
 
-/* For a readable answer, behind think_split. `stream` is overwritten. */
-void spans_find(const struct answer *answer, enum job_server server, struct buf *stream,
-	struct spans *out);
+/* For a readable answer, behind think_split. `interned`: the rows' ids, if they have
+ * any, are the dataset's own (tokens.h). `stream` is overwritten. */
+void spans_find(const struct answer *answer, enum job_server server, bool interned,
+	struct buf *stream, struct spans *out);
 
 #endif

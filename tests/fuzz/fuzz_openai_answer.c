@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "common/text.h"
+#include "worker/align.h"
 #include "worker/openai_answer.h"
 #include "worker/score.h"
 #include "worker/spans.h"
@@ -61,9 +62,14 @@ static void use(struct answer *a)
 	think_split(a);
 	check_text(&a->content);
 	check_text(&a->reasoning);
-	spans_find(a, SERVER_VLLM, &stream, &spans);
-	check_span(spans.reasoning, a->rows.n);
-	check_span(spans.content, a->rows.n);
+	for (int interned = 0; interned < 2; interned++) {
+		spans_find(a, SERVER_VLLM, interned, &stream, &spans);
+		check_span(spans.reasoning, a->rows.n);
+		check_span(spans.content, a->rows.n);
+		MUST((a->flags & FLAG_MISALIGNED) != 0 || !a->misaligned);
+		MUST(align_settle(a, SERVER_VLLM, buf_bytes(&stream), &spans) !=
+			MISALIGNED_SPANS);
+	}
 	in.content = buf_bytes(&a->content.text);
 	in.reasoning = buf_bytes(&a->reasoning.text);
 	in.rows = a->has_rows ? &a->rows : NULL;

@@ -29,7 +29,8 @@ ELSEWHERE = {("bytes-other", "llamacpp"): "misaligned", ("bytes-other", "openai"
              ("logprobs-rows-missing", "openai"): "misaligned",
              ("logprobs-rows-missing", "sglang"): "misaligned",
              ("logprobs-rows-extra", "sglang"): "misaligned",
-             ("logprobs-rows-extra", "openai"): None, ("logprobs-rows-extra", "llamacpp"): None,
+             ("logprobs-rows-extra", "openai"): "misaligned",
+             ("logprobs-rows-extra", "llamacpp"): "misaligned",
              ("token-broken", "openai"): None, ("token-broken", "llamacpp"): None}
 # The texts are not those of the teacher's ledger.
 CHANGED = ("finish-length", "finish-filter", "content-null", "answer-swapped")

@@ -129,6 +129,7 @@ static inline void made_record(const struct made *made, struct record *r)
 		.n_tokens = made->n_tokens,
 		.reasoning = {SPAN_UNKNOWN, SPAN_UNKNOWN},
 		.content = {SPAN_UNKNOWN, SPAN_UNKNOWN},
+		.misaligned = MISALIGNED_SHORT, /* counts with the flag */
 		.eos_row = made->n_tokens ? EOS_ROW_YES : EOS_ROW_UNKNOWN,
 		.logprobs_mode = made->n_tokens ? LOGPROBS_RAW : LOGPROBS_UNKNOWN};
 	for (int i = 0; i < SCORE_SLOTS; i++)

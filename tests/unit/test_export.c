@@ -101,7 +101,7 @@ static const char jsonl_first[] =
 	"\"completion_tokens\":11,\"reasoning_tokens\":5},"
 	"\"scores\":{\"length\":11,\"repetition\":0.1,\"compression_ratio\":null,"
 	"\"finish\":null,\"refusal\":null,\"confidence\":null,\"entropy\":null,"
-	"\"answer\":1},\"flags\":[],\"duplicate_of\":null,\"accepted\":true,"
+	"\"answer\":1},\"flags\":[],\"misaligned_rule\":null,\"duplicate_of\":null,\"accepted\":true,"
 	"\"reference\":\"1\",\"provenance\":{\"teacher\":\"t0\","
 	"\"endpoint\":\"http://127.0.0.1:1/v1\",\"request_id\":\"req-1-0\","
 	"\"system_fingerprint\":null,\"attempts\":1,\"latency_ms\":250,"

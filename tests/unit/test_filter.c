@@ -5,6 +5,7 @@
 
 #include "common/limits.h"
 #include "common/mem.h"
+#include "store/fields.h"
 #include "store/filter.h"
 
 static struct settings_cache no_settings;
@@ -30,6 +31,7 @@ static int make_sample(void **state)
 		.seed = SEED_NONE,
 		.attempts = 3,
 		.latency_ms = 250,
+		.misaligned = MISALIGNED_SHORT,
 		.eos_row = EOS_ROW_UNKNOWN,
 		.logprobs_mode = LOGPROBS_RAW,
 		.reasoning = {SPAN_UNKNOWN, SPAN_UNKNOWN},
@@ -225,6 +227,29 @@ static void filter__gives_the_verdict_that_it_reads_like(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (verdict(cases[i].expression, false) != cases[i].want)
 			fail_msg("%s: want %d", cases[i].expression, cases[i].want);
+}
+
+static void filter__knows_the_rule_that_was_broken(void **state)
+{
+	(void)state;
+	assert_true(verdict("misaligned_rule is null", false)); /* not flagged */
+	sample.head.flags |= FLAG_MISALIGNED;
+	assert_true(verdict("misaligned_rule == 'list_short'", false));
+	assert_false(verdict("misaligned_rule == 'sum_above_one'", false));
+	assert_false(verdict("misaligned_rule is null", false));
+	sample.head.misaligned = MISALIGNED_N; /* a later version's */
+	assert_true(verdict("misaligned_rule is null", false));
+	sample.head.misaligned = MISALIGNED_SHORT;
+	sample.head.flags &= ~(uint32_t)FLAG_MISALIGNED;
+	/* All its names are known to the filter. */
+	for (unsigned rule = 1; rule < MISALIGNED_N; rule++) {
+		const char *const *choice = field_find("misaligned_rule")->choices;
+
+		while (*choice &&
+			strcmp(*choice, misaligned_name((enum misaligned)rule)) != 0)
+			choice++;
+		assert_non_null(*choice);
+	}
 }
 
 static void filter__sees_a_duplicate_when_told_that_it_is_one(void **state)
@@ -560,6 +585,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filter__gives_the_verdict_that_it_reads_like),
+		cmocka_unit_test(filter__knows_the_rule_that_was_broken),
 		cmocka_unit_test(filter__sees_a_duplicate_when_told_that_it_is_one),
 		cmocka_unit_test(filter__tells_what_it_reads),
 		cmocka_unit_test(filter__names_the_column_of_what_is_wrong),

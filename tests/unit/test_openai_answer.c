@@ -220,7 +220,9 @@ static void put_answer(struct buf *out, const struct answer *a, enum reason reas
 	for (int i = 0; i < 31; i++)
 		if (a->flags >> i & 1)
 			buf_printf(out, " %s", flag_name(i));
-	buf_printf(out, "\nfinish: %s\n", finishes[a->finish]);
+	buf_printf(out, "\nmisaligned: %s\nfinish: %s\n",
+		a->misaligned ? misaligned_name(a->misaligned) : "none",
+		finishes[a->finish]);
 	put_text(out, "content", &a->content, false);
 	put_text(out, "reasoning", &a->reasoning, false);
 	put_text(out, "refusal", &a->refusal, false);

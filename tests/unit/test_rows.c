@@ -157,12 +157,13 @@ static void rows__without_any_list_keep_their_logprobs(void **state)
 	rows_release(&r);
 }
 
+static struct rows_verdict seen;
+
 static enum reason verdict(struct rows *r, uint32_t k)
 {
-	struct rows_verdict v = rows_normalise(r, k);
-
-	assert_int_equal(v.why == NULL, v.reason == REASON_NONE);
-	return v.reason;
+	seen = rows_normalise(r, k);
+	assert_int_equal(seen.why == NULL, seen.reason == REASON_NONE);
+	return seen.reason;
 }
 
 static void rows__are_bad_when_the_numbers_make_no_sense(void **state)
@@ -175,7 +176,10 @@ static void rows__are_bad_when_the_numbers_make_no_sense(void **state)
 	for (uint32_t j = 0; j < 50; j++)
 		add_candidate(&r, j, -5.0 - j);
 	add_candidate(&r, 7, -60);
-	assert_int_equal(verdict(&r, 50), REASON_BAD_LOGPROBS);
+	assert_int_equal(verdict(&r, 50), REASON_NONE);
+	assert_int_equal(seen.n_twice, 1); /* the more likely one stays */
+	assert_int_equal(r.m, 50);
+	assert_true(r.cand_id[7] == 7 && r.cand_logprob[7] == -12);
 
 	rows_clear(&r); /* the same id in two rows is fine */
 	for (int i = 0; i < 100; i++) {
@@ -184,6 +188,7 @@ static void rows__are_bad_when_the_numbers_make_no_sense(void **state)
 			add_candidate(&r, (j + 1) * 1000003u, -5.0 - j);
 	}
 	assert_int_equal(verdict(&r, 20), REASON_NONE);
+	assert_int_equal(seen.n_twice, 0);
 
 	rows_clear(&r); /* k + 2 */
 	add_row(&r, 1, -1);
@@ -191,17 +196,15 @@ static void rows__are_bad_when_the_numbers_make_no_sense(void **state)
 		add_candidate(&r, j, -5.0 - j);
 	assert_int_equal(verdict(&r, 2), REASON_BAD_LOGPROBS);
 
-	rows_clear(&r); /* a sum just below and just above the cap */
-	add_row(&r, 9, -1);
-	add_candidate(&r, 1, log(0.6));
-	add_candidate(&r, 2, log(0.4019));
-	assert_int_equal(verdict(&r, 2), REASON_NONE);
-	assert_true(r.tail[0] == 0);
-	rows_clear(&r);
+	rows_clear(&r); /* a sum above 1 is for the alignment proof to judge */
 	add_row(&r, 9, -1);
 	add_candidate(&r, 1, log(0.6));
 	add_candidate(&r, 2, log(0.4021));
-	assert_int_equal(verdict(&r, 2), REASON_BAD_LOGPROBS);
+	add_row(&r, 9, -1);
+	add_candidate(&r, 1, log(0.6));
+	assert_int_equal(verdict(&r, 2), REASON_NONE);
+	assert_true(fabs(seen.sum_max - 1.0021) < 1e-12);
+	assert_true(r.tail[0] == 0);
 
 	rows_clear(&r); /* logprobs above 0 */
 	add_row(&r, 9, 1e-5);
@@ -232,12 +235,15 @@ static void rows__without_ids_may_share_texts(void **state)
 	add_text(&r, "c", -6);
 	assert_int_equal(verdict(&r, 8), REASON_NONE);
 	assert_int_equal(r.m, 8);
+	assert_int_equal(seen.n_twice, 0);
 
 	rows_clear(&r);
 	add_row(&r, TOKEN_ID_UNKNOWN, -1);
 	add_text(&r, "a", -2);
 	add_text(&r, "a", -2);
-	assert_int_equal(verdict(&r, 2), REASON_BAD_LOGPROBS);
+	assert_int_equal(verdict(&r, 2), REASON_NONE);
+	assert_int_equal(seen.n_twice, 1);
+	assert_int_equal(r.m, 2); /* which of them is wrong nobody knows */
 	rows_release(&r);
 }
 
@@ -261,6 +267,108 @@ static void rows__keep_equal_logprobs_in_the_servers_order(void **state)
 	rows_release(&r);
 }
 
+static void rows__count_what_is_missing(void **state)
+{
+	struct rows r = {0};
+
+	(void)state;
+	rows_clear(&r);
+	add_row(&r, 1, -1);
+	add_candidate(&r, 1, -1);
+	add_candidate(&r, 2, -2);
+	add_row(&r, 1, -1); /* short */
+	add_candidate(&r, 1, -1);
+	add_row(&r, 1, 0);    /* from a draft */
+	add_row(&r, 1, -0.5); /* no list, but a logprob */
+	add_row(&r, 1, -1);
+	add_candidate(&r, 1, -1);
+	add_candidate(&r, 2, (double)NAN);
+	assert_int_equal(verdict(&r, 2), REASON_NONE);
+	assert_true(seen.partial);
+	assert_int_equal(seen.n_short, 1);
+	assert_int_equal(seen.n_drafted, 1);
+	assert_int_equal(seen.n_absent, 1);
+	assert_true(isnan(r.logprob[2]) && !isnan(r.logprob[3]));
+	rows_release(&r);
+}
+
+/* -- Where the sampled token stands -- */
+
+static void add_text_row(struct rows *r, const char *text, double logprob)
+{
+	add_row(r, TOKEN_ID_UNKNOWN, logprob);
+	if (!text)
+		return;
+	r->token_at[r->n - 1] = (uint32_t)r->pool.len;
+	r->token_len[r->n - 1] = (uint16_t)strlen(text);
+	buf_add_str(&r->pool, text);
+}
+
+static void rows__rank_the_sampled_token_by_its_id(void **state)
+{
+	struct rows r = {0};
+
+	(void)state;
+	rows_clear(&r);
+	for (uint32_t id = 5; id < 9; id++) {
+		add_row(&r, id, -9);
+		add_candidate(&r, 7, -3);
+		add_candidate(&r, 5, -1);
+		add_candidate(&r, 6, -2);
+	}
+	add_row(&r, 5, -9);
+	assert_int_equal(verdict(&r, 3), REASON_NONE);
+	assert_int_equal(r.rank[0], 0);
+	assert_int_equal(r.rank[1], 1);
+	assert_int_equal(r.rank[2], 2);
+	assert_int_equal(r.rank[3], ROWS_RANK_OUTSIDE);
+	assert_int_equal(r.rank[4], ROWS_RANK_UNKNOWN); /* no list */
+	rows_release(&r);
+}
+
+static void rows__rank_it_by_its_text(void **state)
+{
+	static const double absent = (double)NAN;
+	static const struct {
+		const char *text;
+		double logprob;
+		uint16_t rank;
+	} cases[] = {
+		{"b", -2, 1},
+		{"so", -1, 0}, /* two ids share the text */
+		{"so", -3, 2},
+		{"so", -7, ROWS_RANK_OUTSIDE}, /* and so does a third */
+		{"x", -5, ROWS_RANK_OUTSIDE},
+		{"x", absent, ROWS_RANK_OUTSIDE},
+		{"b", absent, 1},
+		{"so", absent, ROWS_RANK_UNKNOWN},
+		{"\xef\xbf\xbd", -4, 3}, /* some character or other */
+		{"\xef\xbf\xbd", -6, ROWS_RANK_OUTSIDE},
+		{"\xef\xbf\xbd", absent, ROWS_RANK_UNKNOWN},
+		{"\xc3", -4, ROWS_RANK_UNKNOWN}, /* a half: perhaps that one */
+		{"\xc3", -5, ROWS_RANK_OUTSIDE},
+		{"", -4, ROWS_RANK_UNKNOWN},
+		{NULL, -4, ROWS_RANK_UNKNOWN},
+		{NULL, -2.5, ROWS_RANK_OUTSIDE},
+	};
+	struct rows r = {0};
+
+	(void)state;
+	rows_clear(&r);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		add_text_row(&r, cases[i].text, cases[i].logprob);
+		add_text(&r, "so", -1);
+		add_text(&r, "b", -2);
+		add_text(&r, "so", -3);
+		add_text(&r, "\xef\xbf\xbd", -4);
+	}
+	assert_int_equal(verdict(&r, 4), REASON_NONE);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (r.rank[i] != cases[i].rank)
+			fail_msg("row %zu: rank %u", i, r.rank[i]);
+	rows_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +380,9 @@ int main(void)
 		cmocka_unit_test(rows__are_bad_when_the_numbers_make_no_sense),
 		cmocka_unit_test(rows__without_ids_may_share_texts),
 		cmocka_unit_test(rows__keep_equal_logprobs_in_the_servers_order),
+		cmocka_unit_test(rows__count_what_is_missing),
+		cmocka_unit_test(rows__rank_the_sampled_token_by_its_id),
+		cmocka_unit_test(rows__rank_it_by_its_text),
 	};
 
 	return cmocka_run_group_tests_name("rows", tests, NULL, NULL);

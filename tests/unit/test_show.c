@@ -113,6 +113,20 @@ static void show__copes_with_tokens_that_nobody_told(void **state)
 	assert_null(strstr(buf_text(&out), "least certain"));
 }
 
+static void show__names_the_rule_that_was_broken(void **state)
+{
+	struct show_options options = {0};
+	struct sample *s = next();
+	struct err err;
+
+	(void)state;
+	must(show_sample(&options, s, &out, &err), &err);
+	assert_null(strstr(buf_text(&out), "list_short"));
+	s->head.flags |= FLAG_MISALIGNED;
+	must(show_sample(&options, s, &out, &err), &err);
+	assert_says("flags: misaligned (list_short)");
+}
+
 static void find_prompt__takes_ids_before_numbers(void **state)
 {
 	uint64_t prompt = 0;
@@ -138,6 +152,8 @@ int main(void)
 			show__colours_only_when_asked, begin, end),
 		cmocka_unit_test_setup_teardown(
 			show__copes_with_tokens_that_nobody_told, begin, end),
+		cmocka_unit_test_setup_teardown(
+			show__names_the_rule_that_was_broken, begin, end),
 		cmocka_unit_test_setup_teardown(
 			find_prompt__takes_ids_before_numbers, begin, end),
 	};

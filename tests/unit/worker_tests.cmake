@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The worker's pure parts. Transcripts and corpora are read from the source tree;
 # the corpora may lie beside it.
-foreach(name endpoints final_answer http intern openai_answer openai_random openai_request rate retry
+foreach(name align endpoints final_answer http intern openai_answer openai_random openai_request rate retry
         rows score spans think tokens)
   retort_unit_test(${name} retort_worker PkgConfig::JANSSON)
 endforeach()
