@@ -103,7 +103,7 @@ struct wire_prompt {
 	bool has_reference, has_extra;
 	struct bytes reference, extra;
 	struct bytes request; /* overrides.h; empty: none */
-	uint32_t n_wanted; /* 0: samples 0 to n - 1, revision 0 */
+	uint32_t n_wanted;    /* 0: samples 0 to n - 1, revision 0 */
 	struct wire_wanted *wanted;
 };
 
