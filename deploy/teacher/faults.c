@@ -51,6 +51,12 @@ static const struct fault table[] = {
 	{"logprobs-9999", 6, FLAGGED, "logits_partial", "some logprobs are -9999.0", ODD("-9999.0")},
 	{"logprobs-100", 6, FLAGGED, "misaligned", "some logprobs are -100.0", ODD("-100.0")},
 	{"logprobs-float-min", 6, FLAGGED, "logits_partial", "some logprobs are -3.4028235e38", ODD("-3.4028234663852886e+38")},
+	{"logprobs-shifted", 6, FLAGGED, "misaligned", "the list of every row is that of the next", Q(.rows = ROWS_SHIFTED)},
+	{"logprobs-unsampled", 6, FLAGGED, "misaligned", "lists without the sampled token", Q(.rows = ROWS_UNSAMPLED)},
+	{"logprobs-dropped", 6, STORED, NULL, "the second best is in no list, the gap is closed", Q(.rows = ROWS_DROPPED)},
+	{"logprobs-merged", 6, STORED, NULL, "of entries that show the same text only the first", Q(.rows = ROWS_MERGED)},
+	{"logprobs-warm", 6, STORED, NULL, "logprobs after a temperature of 0.7", Q(.warmth = 0.7)},
+	{"logprobs-drafted", 6, FLAGGED, "misaligned+logits_partial", "every third row has logprob 0 and an empty list", Q(.rows = ROWS_DRAFTED)},
 	{"token-broken", 7, STORED, NULL, "every token is U+FFFD, with its bytes", Q(.tokens = TOKENS_BROKEN)},
 	{"bytes-null", 7, STORED, NULL, "bytes are null", Q(.tokens = TOKENS_NO_BYTES)},
 	{"bytes-other", 7, STORED, NULL, "bytes are those of another token", Q(.tokens = TOKENS_OTHER_BYTES)},
@@ -189,7 +195,7 @@ void faults_print(FILE *to)
 	const struct fault *all = all_faults();
 
 	for (size_t i = 0; i < N_ALL; i++)
-		fprintf(to, "%-22s %2d  %-8s %-20s %s\n", all[i].name, all[i].group,
+		fprintf(to, "%-22s %2d  %-8s %-25s %s\n", all[i].name, all[i].group,
 			outcome_name(all[i].outcome),
 			all[i].called ? all[i].called : "-", all[i].summary);
 }

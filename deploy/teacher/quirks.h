@@ -39,7 +39,12 @@ enum quirk_rows {
 	ROWS_EXTRA,     /* the last row twice */
 	ROWS_UNSORTED,  /* entries from the last to the first */
 	ROWS_DUPLICATE, /* the second entry is the first again */
-	ROWS_ODD        /* some numbers are `odd_number` */
+	ROWS_ODD,       /* some numbers are `odd_number` */
+	ROWS_SHIFTED,   /* the list of every row is that of the next one */
+	ROWS_UNSAMPLED, /* lists without the sampled token */
+	ROWS_DROPPED,   /* lists without the second best, the gap closed */
+	ROWS_MERGED,    /* of entries that show the same text the first */
+	ROWS_DRAFTED    /* every third row has logprob 0 and no list */
 };
 
 enum quirk_tokens {
@@ -69,6 +74,7 @@ struct quirks {
 	enum quirk_content content;
 	enum quirk_rows rows;
 	const char *odd_number; /* JSON, or what is put in its place */
+	double warmth;          /* logprobs after this temperature; 0: as they are */
 	enum quirk_tokens tokens;
 	enum quirk_usage usage;
 	enum quirk_extra extra;

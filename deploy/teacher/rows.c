@@ -19,7 +19,10 @@ struct sheet {
 	unsigned k; /* entries in its list */
 	bool sampled_first;
 	bool odd;                     /* the quirk's number goes into this row */
-	uint16_t id[VOCABULARY_SIZE]; /* of the first k ranks */
+	bool drafted;                 /* the quirk's empty list stands in this row */
+	uint16_t id[VOCABULARY_SIZE]; /* of the first k + 2 ranks */
+	unsigned n_listed;
+	uint16_t rank[VOCABULARY_SIZE]; /* that the list shows, in its order */
 };
 
 /* How the quirk changes the number of entries. */
@@ -90,22 +93,82 @@ static void turn_to(struct sheet *s, struct press *p, const struct answer *a,
 	order_init(&order, a->question->key, state, &s->row);
 	s->sampled = c->speech.id[i];
 	s->sampled_rank = order_rank(&order, s->sampled);
-	order_list(&order, s->k, s->id);
+	order_list(
+		&order, s->k + 2 < VOCABULARY_SIZE ? s->k + 2 : VOCABULARY_SIZE, s->id);
 	s->odd = a->quirks->rows == ROWS_ODD && i % 4 == 0;
+	s->drafted = a->quirks->rows == ROWS_DRAFTED && i % 3 == 1;
 }
 
-/* Which rank the j-th entry of the list shows. */
-static unsigned rank_of_entry(const struct sheet *s, unsigned j)
+static unsigned id_of_entry(const struct sheet *s, unsigned rank)
 {
-	if (s->quirks->rows == ROWS_UNSORTED)
-		j = s->k - 1 - j;
-	if (s->quirks->rows == ROWS_DUPLICATE && j == 1)
-		j = 0;
-	if (!s->sampled_first)
-		return j;
-	if (j == 0)
-		return s->sampled_rank;
-	return j - 1 < s->sampled_rank ? j - 1 : j;
+	return rank == s->sampled_rank ? s->sampled : s->id[rank];
+}
+
+/* The text of a token in quotes, out of its fragment {"token":...,"logprob": */
+static struct bytes quoted_token(struct fragments *f, unsigned id)
+{
+	const size_t before = sizeof("{\"token\":") - 1,
+		     behind = sizeof(",\"logprob\":") - 1;
+	struct bytes front, back;
+
+	fragments_of(f, id, &front, &back);
+	return bytes_of(front.data + before, front.len - before - behind);
+}
+
+static bool shows_same(struct sheet *s, unsigned a, unsigned b)
+{
+	struct bytes one, other;
+
+	/* Once both are written, they stay where they are. */
+	quoted_token(s->fragments, id_of_entry(s, a));
+	other = quoted_token(s->fragments, id_of_entry(s, b));
+	one = quoted_token(s->fragments, id_of_entry(s, a));
+	return one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
+}
+
+/* Of entries that show the same text the first. */
+static void merge(struct sheet *s)
+{
+	unsigned n = 0;
+
+	for (unsigned j = 0; j < s->n_listed; j++) {
+		unsigned i = 0;
+
+		while (i < n && !shows_same(s, s->rank[i], s->rank[j]))
+			i++;
+		if (i == n)
+			s->rank[n++] = s->rank[j];
+	}
+	s->n_listed = n;
+}
+
+/* Which ranks a list of k entries shows. */
+static void list_ranks(struct sheet *s, unsigned k)
+{
+	enum quirk_rows quirk = s->quirks->rows;
+	bool first = s->sampled_first && quirk != ROWS_UNSAMPLED;
+	unsigned n = 0;
+
+	if (first && k > 0)
+		s->rank[n++] = (uint16_t)s->sampled_rank;
+	for (unsigned r = 0; n < k && r < VOCABULARY_SIZE; r++)
+		if (!(r == s->sampled_rank && (first || quirk == ROWS_UNSAMPLED)) &&
+			!(r == 1 && quirk == ROWS_DROPPED))
+			s->rank[n++] = (uint16_t)r;
+	s->n_listed = n;
+	if (quirk == ROWS_UNSORTED)
+		for (unsigned i = 0; i < n / 2; i++) {
+			uint16_t one = s->rank[i];
+
+			s->rank[i] = s->rank[n - 1 - i];
+			s->rank[n - 1 - i] = one;
+		}
+	if (quirk == ROWS_DUPLICATE && n > 1)
+		s->rank[1] = s->rank[0];
+	if (quirk == ROWS_MERGED)
+		merge(s);
+	if (s->drafted)
+		s->n_listed = 0;
 }
 
 static unsigned char *copy(unsigned char *to, struct bytes from)
@@ -115,36 +178,47 @@ static unsigned char *copy(unsigned char *to, struct bytes from)
 }
 
 /* One entry; the last byte written is its closing brace. */
-static unsigned char *put_entry(
-	struct sheet *s, unsigned id, unsigned rank, bool odd, unsigned char *to)
+static unsigned char *put_entry(struct sheet *s, unsigned id, unsigned rank,
+	const char *instead, unsigned char *to)
 {
 	struct bytes front, back, figure;
 
 	fragments_of(s->fragments, id, &front, &back);
 	figure = figures_text(s->figures, s->row.profile, rank);
-	if (odd)
-		figure = bytes_of(s->quirks->odd_number, strlen(s->quirks->odd_number));
+	if (instead)
+		figure = bytes_of(instead, strlen(instead));
 	assert(front.len + figure.len + back.len < ENTRY_MAX - 32);
 	return copy(copy(copy(to, front), figure), back);
 }
 
-static void put_row(struct sheet *s, struct buf *out)
+static void put_own(struct sheet *s, struct buf *out)
+{
+	const char *instead = s->drafted ? "0.0"
+			      : s->odd   ? s->quirks->odd_number
+					 : NULL;
+	unsigned char *from = buf_reserve(out, ENTRY_MAX);
+
+	if (from) /* without its closing brace */
+		out->len += (size_t)(put_entry(s, s->sampled, s->sampled_rank, instead,
+					     from) -
+				     1 - from);
+}
+
+static void put_list(struct sheet *s, struct buf *out)
 {
 	static const char key[] = ",\"top_logprobs\":[";
-	unsigned char *from = buf_reserve(out, (size_t)(s->k + 2) * ENTRY_MAX),
+	unsigned char *from = buf_reserve(out, (size_t)(s->k + 1) * ENTRY_MAX),
 		      *to = from;
 
 	if (!from)
 		return;
-	to = put_entry(s, s->sampled, s->sampled_rank, s->odd, to) - 1;
+	list_ranks(s, s->k);
 	to = copy(to, bytes_of(key, sizeof(key) - 1));
-	for (unsigned j = 0; j < s->k; j++) {
-		unsigned rank = rank_of_entry(s, j);
-		unsigned id = rank == s->sampled_rank ? s->sampled : s->id[rank];
-
+	for (unsigned j = 0; j < s->n_listed; j++) {
 		if (j > 0)
 			*to++ = ',';
-		to = put_entry(s, id, rank, s->odd && j == s->k / 2, to);
+		to = put_entry(s, id_of_entry(s, s->rank[j]), s->rank[j],
+			s->odd && j == s->k / 2 ? s->quirks->odd_number : NULL, to);
 	}
 	*to++ = ']';
 	*to++ = '}';
@@ -155,9 +229,15 @@ static void put_row(struct sheet *s, struct buf *out)
 static struct figures *choose_figures(
 	struct press *p, const struct answer *a, struct figures *own)
 {
+	struct sampling warm = {.temperature = a->quirks->warmth, .top_p = 1};
 	struct lens *lens;
 
 	figures_init(own, &p->teacher->profiles, NULL);
+	if (a->quirks->warmth > 0) {
+		lens = lens_box_find(p->teacher->lenses, &warm);
+		figures_init(own, &p->teacher->profiles, lens);
+		return own;
+	}
 	if (!p->style->processed || a->ask->sampling.temperature == 0)
 		return &p->figures;
 	lens = lens_box_find(p->teacher->lenses, &a->ask->sampling);
@@ -191,27 +271,19 @@ void rows_write(struct press *p, const struct answer *a, const struct choice *c,
 
 		if (a->quirks->rows == ROWS_MISSING && i % 5 == 4)
 			continue;
-		turn_to(&s, p, a, c, i);
 		for (int times = again ? 2 : 1; times > 0; times--) {
 			if (!first)
 				buf_add_byte(out, ',');
 			first = false;
-			put_row(&s, out);
+			turn_to(&s, p, a, c, i);
+			put_own(&s, out);
+			if (a->quirks->rows == ROWS_SHIFTED && i + 1 < n)
+				turn_to(&s, p, a, c, i + 1);
+			put_list(&s, out);
 		}
 	}
 	buf_add_byte(out, ']');
 	figures_release(&own);
-}
-
-/* The text of a token in quotes, out of its fragment {"token":...,"logprob": */
-static struct bytes quoted_token(struct fragments *f, unsigned id)
-{
-	const size_t before = sizeof("{\"token\":") - 1,
-		     behind = sizeof(",\"logprob\":") - 1;
-	struct bytes front, back;
-
-	fragments_of(f, id, &front, &back);
-	return bytes_of(front.data + before, front.len - before - behind);
 }
 
 static void write_tokens(struct press *p, const struct sheet *s,
@@ -250,11 +322,6 @@ static bool is_among(struct bytes one, const struct bytes *list, size_t n)
 	return false;
 }
 
-static unsigned id_of_entry(const struct sheet *s, unsigned rank)
-{
-	return rank == s->sampled_rank ? s->sampled : s->id[rank];
-}
-
 /* Entries as keys of an object; of two with the same text the first stays.
  * A sampled token outside of the list is one entry more. */
 static void write_old_row(struct sheet *s, struct buf *out)
@@ -264,12 +331,13 @@ static void write_old_row(struct sheet *s, struct buf *out)
 
 	if (k > OLD_ENTRIES_MAX)
 		k = OLD_ENTRIES_MAX;
+	list_ranks(s, k);
 	/* Once all are written, they stay where they are. */
-	for (unsigned j = 0; j < k; j++)
-		quoted_token(s->fragments, id_of_entry(s, rank_of_entry(s, j)));
+	for (unsigned j = 0; j < s->n_listed; j++)
+		quoted_token(s->fragments, id_of_entry(s, s->rank[j]));
 	buf_add_byte(out, '{');
-	for (unsigned j = 0; j < k; j++) {
-		unsigned rank = rank_of_entry(s, j);
+	for (unsigned j = 0; j < s->n_listed; j++) {
+		unsigned rank = s->rank[j];
 		struct bytes token = quoted_token(s->fragments, id_of_entry(s, rank));
 		struct bytes figure = figures_text(s->figures, s->row.profile, rank);
 

@@ -8,6 +8,7 @@ that its name says, the ledger must have a line that names it, and the server mu
 """
 import gzip
 import json
+import math
 import os
 import socket
 import subprocess
@@ -88,6 +89,17 @@ def list_lengths(r):
     return {len(row["top_logprobs"]) for row in r.rows()}
 
 
+def gaps(r):
+    """Between the best two of every list."""
+    lists = [sorted((x["logprob"] for x in row["top_logprobs"]), reverse=True)
+             for row in r.rows()]
+    return [x[0] - x[1] for x in lists]
+
+
+def with_gap(r, size):
+    return sum(abs(x - size) < 1e-4 for x in gaps(r))
+
+
 def row_count(r):
     return len(r.rows()) - r.json()["usage"]["completion_tokens"]
 
@@ -142,6 +154,25 @@ CHECKS = {
     "logprobs-9999": odd(b"-9999.0"),
     "logprobs-100": odd(b"-100.0"),
     "logprobs-float-min": odd(b"-3.4028234663852886e+38"),
+    "logprobs-shifted": lambda r: all(
+        one["top_logprobs"][0]["token"] == two["token"]
+        for one, two in zip(r.rows(), r.rows()[1:])) and list_lengths(r) == {4},
+    "logprobs-unsampled": lambda r: list_lengths(r) == {4} and not any(
+        row["token"] in [x["token"] for x in row["top_logprobs"]] for row in r.rows()),
+    "logprobs-dropped": lambda r: list_lengths(r) == {4}
+    # Peaked rows begin 16 : 4 : 1. What was sampled stays.
+    and with_gap(r, math.log(16)) > with_gap(r, math.log(4)),
+    # Two ids share " so"; in other lists nothing shows the same.
+    "logprobs-merged": lambda r: list_lengths(r) <= {3, 4} and all(
+        len({x["token"] for x in row["top_logprobs"]}) == len(row["top_logprobs"])
+        for row in r.rows()),
+    "logprobs-warm": lambda r: list_lengths(r) == {4} and all(
+        row["top_logprobs"][0]["logprob"] == row["logprob"] for row in r.rows())
+    # Peaked rows begin 4 : 1.
+    and with_gap(r, math.log(4) / 0.7) > 10 > with_gap(r, math.log(4)),
+    "logprobs-drafted": lambda r: [
+        (row["logprob"], row["top_logprobs"]) == (0, []) for row in r.rows()] == [
+            i % 3 == 1 for i in range(len(r.rows()))],
     "token-broken": lambda r: all(
         (x["token"], x["bytes"]) == ("\ufffd", [239, 191, 189]) for x in r.rows()),
     "bytes-null": lambda r: all(x["bytes"] is None for x in r.rows()),
