@@ -25,6 +25,55 @@
 
 const struct byte_text byte_texts[256] = {B64(0), B64(64), B64(128), B64(192)};
 
+const unsigned char *byte_list_spells_spaced(const unsigned char *text, size_t n,
+	const unsigned char *p, const unsigned char *end)
+{
+	const struct byte_text *b;
+
+	if ((size_t)(end - p) < 5 * n + 4)
+		return NULL;
+	for (size_t i = 0; i + 1 < n; i++) {
+		b = &byte_texts[text[i]];
+		if ((get_u32(p) ^ b->text) << (32 - 8 * b->len) || p[b->len] != ' ')
+			return NULL;
+		p += b->len + 1;
+	}
+	return byte_list_spells(text + n - 1, 1, p, end);
+}
+
+/* A short number with its end; false if it is anything else. */
+static inline bool read_short(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, unsigned *value)
+{
+	unsigned v;
+
+	if (end - p < 4 || *p < '0' || *p > '9')
+		return false;
+	v = *p++ - (unsigned)'0';
+	for (int i = 0; i < 2 && v > 0 && *p >= '0' && *p <= '9'; i++)
+		v = v * 10 + (*p++ - (unsigned)'0');
+	*next = p;
+	*value = v;
+	return *p == ',' || *p == ']' || *p == ' ';
+}
+
+static enum jt read_number(const unsigned char *p, const unsigned char *end,
+	const unsigned char **next, unsigned *value)
+{
+	struct jnumber n;
+	enum jt got;
+
+	if (read_short(p, end, next, value))
+		return *value > 255 ? JT_BAD : JT_OK;
+	got = jt_number(p, end, next, &n);
+	if (got != JT_OK)
+		return got;
+	if (!n.is_integer || n.integer < 0 || n.integer > 255)
+		return JT_BAD;
+	*value = (unsigned)n.integer;
+	return JT_OK;
+}
+
 enum jt byte_list_read(const unsigned char *p, const unsigned char *end,
 	const unsigned char **next, struct buf *out)
 {
@@ -34,18 +83,16 @@ enum jt byte_list_read(const unsigned char *p, const unsigned char *end,
 		return JT_OK;
 	}
 	for (;;) {
-		struct jnumber n;
+		unsigned value;
 		enum jt got;
 
 		p = jt_space(p, end);
 		if (p == end)
 			return JT_MORE;
-		got = jt_number(p, end, &p, &n);
+		got = read_number(p, end, &p, &value);
 		if (got != JT_OK)
 			return got;
-		if (!n.is_integer || n.integer < 0 || n.integer > 255)
-			return JT_BAD;
-		buf_add_byte(out, (unsigned char)n.integer);
+		buf_add_byte(out, (unsigned char)value);
 		p = jt_space(p, end);
 		if (p == end)
 			return JT_MORE;

@@ -44,10 +44,16 @@ static inline const unsigned char *byte_list_spells(const unsigned char *text, s
 	return p + b->len;
 }
 
-/* The same from the list's '[' on. */
+/* The same where a blank stands behind each comma. */
+const unsigned char *byte_list_spells_spaced(const unsigned char *text, size_t n,
+	const unsigned char *p, const unsigned char *end);
+
+/* Either, from the list's '[' on. */
 static inline const unsigned char *byte_list_match(const unsigned char *text, size_t n,
 	const unsigned char *p, const unsigned char *end)
 {
+	if (n > 1 && end - p > 5 && p[1 + byte_texts[text[0]].len] == ' ')
+		return byte_list_spells_spaced(text, n, p + 1, end);
 	return byte_list_spells(text, n, p + 1, end);
 }
 
@@ -56,14 +62,19 @@ static inline const unsigned char *byte_list_match_id(const unsigned char *digit
 	size_t n, const unsigned char *p, const unsigned char *end)
 {
 	static const char prefix[] = "[116,111,107,101,110,95,105,100,58,";
+	static const char spaced[] = "[116, 111, 107, 101, 110, 95, 105, 100, 58, ";
 	const size_t len = sizeof(prefix) - 1; /* 35 */
 
-	if ((size_t)(end - p) < len || get_u64(p) != get_u64(prefix) ||
+	if ((size_t)(end - p) < sizeof(spaced) || get_u64(p) != get_u64(prefix) ||
 		get_u64(p + 8) != get_u64(prefix + 8) ||
 		get_u64(p + 16) != get_u64(prefix + 16) ||
 		get_u64(p + 24) != get_u64(prefix + 24) ||
-		get_u32(p + 31) != get_u32(prefix + 31))
-		return NULL;
+		get_u32(p + 31) != get_u32(prefix + 31)) {
+		if ((size_t)(end - p) < sizeof(spaced) ||
+			memcmp(p, spaced, sizeof(spaced) - 1) != 0)
+			return NULL;
+		return byte_list_spells_spaced(digits, n, p + sizeof(spaced) - 1, end);
+	}
 	return byte_list_spells(digits, n, p + len, end);
 }
 

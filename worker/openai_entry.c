@@ -181,7 +181,7 @@ const unsigned char *openai_odd_logprob(struct openai_tokens *t, const unsigned 
 	}
 }
 
-const unsigned char *openai_id(
+const unsigned char *openai_any_id(
 	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p)
 {
 	const unsigned char *next;

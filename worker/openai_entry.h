@@ -14,6 +14,7 @@
 #define RETORT_WORKER_OPENAI_ENTRY_H
 
 #include "common/bytes.h"
+#include "common/jdecimal.h"
 #include "common/jtext.h"
 #include "common/text.h"
 #include "worker/byte_list.h"
@@ -90,7 +91,7 @@ const unsigned char *openai_any_bytes(
 	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p);
 const unsigned char *openai_odd_logprob(
 	struct openai_tokens *t, const unsigned char *p);
-const unsigned char *openai_id(
+const unsigned char *openai_any_id(
 	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p);
 
 #define OPENAI_ID_PREFIX "token_id:"
@@ -204,11 +205,37 @@ static inline __attribute__((always_inline)) const unsigned char *openai_logprob
 	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p)
 {
 	const unsigned char *next;
-	enum jt got = jt_real(p, t->end, &next, &e->logprob);
+	enum jt got;
 
+	if (t->end - p >= JDECIMAL_ROOM) {
+		double v = jdecimal_common(p, &next);
+
+		if (v == v) {
+			e->logprob = v;
+			return next;
+		}
+	}
+	got = jt_real(p, t->end, &next, &e->logprob);
 	if (got == JT_OK)
 		return next;
 	return got == JT_MORE ? openai_stop(t, got) : openai_odd_logprob(t, p);
+}
+
+/* An id of up to eight digits. */
+static inline __attribute__((always_inline)) const unsigned char *openai_id(
+	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p)
+{
+	uint64_t eight;
+	unsigned n;
+
+	if (t->end - p < 16 || *p == '0')
+		return openai_any_id(t, e, p);
+	eight = get_u64(p) ^ JDECIMAL_EACH('0');
+	n = jdecimal_run(eight);
+	if (n == 0 || (p[n] != ',' && p[n] != '}' && p[n] != ' '))
+		return openai_any_id(t, e, p);
+	e->id = (uint32_t)jdecimal_append(0, eight, n);
+	return p + n;
 }
 
 /* A list that spells the text that stood before it. */

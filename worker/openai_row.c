@@ -8,6 +8,7 @@ void openai_lane_begin(struct openai_lane *l, struct rows *rows, uint32_t most)
 	/* Rows stand eight deep. */
 	l->tokens = (struct openai_tokens){.rows = rows, .depth = LIMIT_JSON_DEPTH - 8};
 	l->most = most;
+	l->candidate.n = l->head.n = 0;
 	/* So that the pool has memory to point into, even for empty texts. */
 	buf_reserve(&rows->pool, 64);
 }
@@ -58,10 +59,13 @@ static inline void add_candidate(
 	r->m = m + 1;
 }
 
-/* A candidate's next member, from its key to what stands behind its value. */
-static inline const unsigned char *candidate_member(
-	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p)
+/* A candidate's next member, from its key to what stands behind its value. What
+ * stood before the value, from `from` on, goes into the layout. */
+static inline const unsigned char *candidate_member(struct openai_lane *l,
+	struct openai_entry *e, const unsigned char *p, const unsigned char **from,
+	bool *regular)
 {
+	struct openai_tokens *t = &l->tokens;
 	unsigned key;
 
 	p = openai_key(t, p, &key);
@@ -73,71 +77,96 @@ static inline const unsigned char *candidate_member(
 	p = openai_space(t, p);
 	if (!p)
 		return NULL;
-	p = openai_value(t, e, key, p);
+	*regular = *regular && key != ENTRY_OTHER &&
+		   layout_add(&l->candidate, *from, p, key);
+	*from = p = openai_value(t, e, key, p);
 	return p ? openai_space(t, p) : NULL;
+}
+
+/* A candidate's members, from its '{' to behind its '}'. */
+static const unsigned char *read_members(
+	struct openai_lane *l, struct openai_entry *e, const unsigned char *p)
+{
+	struct openai_tokens *t = &l->tokens;
+	const unsigned char *from = p;
+	bool regular = true;
+
+	l->candidate.n = 0;
+	p = openai_space(t, p + 1);
+	if (!p)
+		return NULL;
+	if (*p == '}')
+		return p + 1;
+	for (;;) {
+		p = candidate_member(l, e, p, &from, &regular);
+		if (!p)
+			return NULL;
+		if (*p == '}')
+			break;
+		if (*p != ',')
+			return openai_stop(t, JT_BAD);
+		p = openai_space(t, p + 1);
+		if (!p)
+			return NULL;
+	}
+	if (!regular || !layout_add(&l->candidate, from, p + 1, 0))
+		l->candidate.n = 0;
+	return p + 1;
 }
 
 /* A candidate, from its '{'; NULL as in openai_entry.h. */
 static const unsigned char *read_candidate(
 	struct openai_lane *l, const unsigned char *p)
 {
-	struct openai_tokens *t = &l->tokens;
 	struct openai_entry e = openai_no_entry;
-	size_t pool_before = t->rows->pool.len;
+	size_t pool_before = l->tokens.rows->pool.len;
 
-	p = openai_space(t, p + 1);
-	if (!p)
-		return NULL;
-	if (*p != '}') {
-		for (;;) {
-			p = candidate_member(t, &e, p);
-			if (!p)
-				return NULL;
-			if (*p == '}')
-				break;
-			if (*p != ',')
-				return openai_stop(t, JT_BAD);
-			p = openai_space(t, p + 1);
-			if (!p)
-				return NULL;
-		}
-	}
-	add_candidate(l, &e, pool_before);
-	return p + 1;
+	p = read_members(l, &e, p);
+	if (p)
+		add_candidate(l, &e, pool_before);
+	else
+		l->candidate.n = 0; /* half a layout */
+	return p;
 }
 
-/*
- * The same for the one layout that nearly all servers write, without white space:
- *
- *   {"token":"...","logprob":...,"bytes":[...]}
- *
- * NULL if it is anything else or may not be whole; read_candidate tells then.
- * A value is only read where it begins as it should, since the readers note
- * what is wrong.
- */
+/* The values of a layout, up to its last piece or as far as it fits; NULL if it
+ * does not, or if they may not be whole. */
+static inline __attribute__((always_inline)) const unsigned char *read_layout(
+	struct openai_lane *l, const struct openai_layout *layout,
+	struct openai_entry *e, const unsigned char *p)
+{
+	struct openai_tokens *t = &l->tokens;
+
+	for (unsigned i = 0; i < layout->n; i++) {
+		const struct layout_piece *piece = &layout->piece[i];
+
+		if (t->end - p < LAYOUT_ROOM || !layout_is_next(piece, p))
+			return NULL;
+		p += piece->len;
+		if (i + 1 == layout->n)
+			return p;
+		if (!layout_begins(piece->key, p))
+			return NULL;
+		e->seen |= piece->key;
+		p = openai_value(t, e, piece->key, p);
+		if (!p)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* A candidate that is written as the last one was; NULL if it is not, or may not
+ * be whole: read_candidate tells then. */
 static inline const unsigned char *read_predicted(
 	struct openai_lane *l, const unsigned char *p)
 {
-	struct openai_tokens *t = &l->tokens;
 	struct openai_entry e = openai_no_entry;
-	size_t pool_before = t->rows->pool.len;
+	size_t pool_before = l->tokens.rows->pool.len;
 
-	if (t->end - p < 64 || get_u64(p + 1) != get_u64("\"token\":") || p[9] != '"')
-		return NULL;
-	p = openai_text(t, &e, p + 9);
-	if (!p || t->end - p < 64 || get_u64(p) != get_u64(",\"logpro") ||
-		get_u32(p + 7) != get_u32("ob\":") ||
-		(p[11] != '-' && (p[11] < '0' || p[11] > '9')))
-		return NULL;
-	p = openai_logprob(t, &e, p + 11);
-	if (!p || t->end - p < 16 || get_u64(p) != get_u64(",\"bytes\"") ||
-		p[8] != ':' || p[9] != '[')
-		return NULL;
-	p = openai_bytes(t, &e, p + 9);
-	if (!p || p == t->end || *p != '}')
-		return NULL;
-	add_candidate(l, &e, pool_before);
-	return p + 1;
+	p = read_layout(l, &l->candidate, &e, p);
+	if (p)
+		add_candidate(l, &e, pool_before);
+	return p;
 }
 
 /* One entry of the list of candidates; nothing is kept of one that is cut. */
@@ -221,11 +250,50 @@ static const unsigned char *open_list(struct openai_lane *l, const unsigned char
 	return openai_wrong(&l->tokens, "a list of candidates is no list", p);
 }
 
+/* The row up to its list as the last row had it, from behind its '{' to behind
+ * the list's '['; NULL, and nothing taken, if it is written otherwise. */
+static const unsigned char *read_head(struct openai_lane *l, const unsigned char *p)
+{
+	struct buf *pool = &l->tokens.rows->pool;
+	size_t pool_before = pool->len;
+
+	p = read_layout(l, &l->head, &l->own, p);
+	if (!p) {
+		pool->len = pool_before;
+		l->own = openai_no_entry;
+		return NULL;
+	}
+	l->own.seen |= ENTRY_TOP;
+	l->place = ROW_FIRST_ENTRY;
+	return p;
+}
+
+/* What stood before a member's value, from *from on, goes into the row's layout,
+ * and *from behind the value; NULL once there is nothing to learn. */
+static void learn_head(struct openai_lane *l, unsigned key, const unsigned char **from,
+	const unsigned char *value, const unsigned char *behind)
+{
+	bool last = l->place == ROW_FIRST_ENTRY;
+
+	if (!*from)
+		return;
+	if (key == ENTRY_OTHER || (key == ENTRY_TOP && !last))
+		l->head.n = 0;
+	else if (layout_add(&l->head, *from, last ? behind : value, last ? 0 : key) &&
+		 !last) {
+		*from = behind;
+		return;
+	}
+	*from = NULL;
+}
+
 /* One member of the row, from its key; nothing is kept of one that is cut. */
-static const unsigned char *read_member(struct openai_lane *l, const unsigned char *p)
+static const unsigned char *read_member(
+	struct openai_lane *l, const unsigned char *p, const unsigned char **from)
 {
 	struct openai_tokens *t = &l->tokens;
 	size_t pool_before = t->rows->pool.len;
+	const unsigned char *value;
 	unsigned key;
 
 	p = openai_key(t, p, &key);
@@ -233,7 +301,7 @@ static const unsigned char *read_member(struct openai_lane *l, const unsigned ch
 		return NULL;
 	if (l->own.seen & key)
 		return openai_stop(t, JT_BAD);
-	p = openai_space(t, p);
+	value = p = openai_space(t, p);
 	if (!p)
 		return NULL;
 	l->place = ROW_MEMBER_END;
@@ -244,34 +312,76 @@ static const unsigned char *read_member(struct openai_lane *l, const unsigned ch
 		return NULL;
 	}
 	l->own.seen |= key;
+	learn_head(l, key, from, value, p);
 	return p;
+}
+
+/* Behind the '{' of the row that follows the one that ended at p; NULL if there
+ * is none, or none to be seen yet. */
+static inline const unsigned char *next_row(
+	const unsigned char *p, const unsigned char *end)
+{
+	p = jt_space(p, end);
+	if (p == end || *p != ',')
+		return NULL;
+	p = jt_space(p + 1, end);
+	return p < end && *p == '{' ? p + 1 : NULL;
+}
+
+/* From where the lane is in a row to behind the row. */
+static enum jt read_row(
+	struct openai_lane *l, const unsigned char *p, const unsigned char **next)
+{
+	struct openai_tokens *t = &l->tokens;
+	const unsigned char *from = NULL, *head;
+
+	if (l->place == ROW_FIRST_KEY) {
+		head = read_head(l, p);
+		from = head ? NULL : p;
+		if (head)
+			p = head;
+		else
+			l->head.n = 0;
+	}
+	for (;;) {
+		*next = p;
+		p = openai_space(t, p);
+		if (!p)
+			break;
+		if (l->place >= ROW_FIRST_ENTRY) {
+			p = read_candidates(l, p, next);
+		} else if (*p == '}' && l->place != ROW_KEY) {
+			*next = p + 1;
+			if (from)
+				l->head.n = 0;
+			add_row(l);
+			return JT_OK;
+		} else if (l->place == ROW_MEMBER_END) {
+			p = *p == ',' ? p + 1 : openai_stop(t, JT_BAD);
+			l->place = ROW_KEY;
+		} else {
+			p = read_member(l, p, &from);
+		}
+		if (!p)
+			break;
+	}
+	if (from)
+		l->head.n = 0;
+	return t->stop;
 }
 
 enum jt openai_lane_read(struct openai_lane *l, const unsigned char *p,
 	const unsigned char *end, const unsigned char **next)
 {
-	struct openai_tokens *t = &l->tokens;
-
-	t->end = end;
+	l->tokens.end = end;
 	for (;;) {
-		*next = p;
-		p = openai_space(t, p);
+		enum jt got = read_row(l, p, next);
+
+		if (got != JT_OK)
+			return got;
+		p = next_row(*next, end);
 		if (!p)
-			return t->stop;
-		if (l->place >= ROW_FIRST_ENTRY) {
-			p = read_candidates(l, p, next);
-		} else if (*p == '}' && l->place != ROW_KEY) {
-			*next = p + 1;
-			add_row(l);
 			return JT_OK;
-		} else if (l->place == ROW_MEMBER_END) {
-			if (*p++ != ',')
-				return JT_BAD;
-			l->place = ROW_KEY;
-		} else {
-			p = read_member(l, p);
-		}
-		if (!p)
-			return t->stop;
+		openai_lane_begin_row(l);
 	}
 }

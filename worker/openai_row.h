@@ -21,7 +21,7 @@
 #ifndef RETORT_WORKER_OPENAI_ROW_H
 #define RETORT_WORKER_OPENAI_ROW_H
 
-#include "worker/openai_entry.h"
+#include "worker/openai_layout.h"
 
 /* Where in a row the reading is. */
 enum openai_row_place {
@@ -38,6 +38,8 @@ struct openai_lane {
 	uint32_t most; /* candidates that a row may list: k + 1 */
 	enum openai_row_place place;
 	struct openai_entry own; /* of the row at hand */
+	/* Of the last candidate, and of the last row up to its list. */
+	struct openai_layout candidate, head;
 };
 
 /* For a new list of rows. */
@@ -46,7 +48,8 @@ void openai_lane_begin(struct openai_lane *lane, struct rows *rows, uint32_t mos
 /* Behind the row's '{'. */
 void openai_lane_begin_row(struct openai_lane *lane);
 
-/* JT_OK: the row has been added, *next is behind its '}'. JT_MORE: call again
+/* JT_OK: the row has been added, and those that follow it closely and whole;
+ * *next is behind the last one's '}'. JT_MORE: call again
  * from *next on when more bytes are there. JT_BAD: not JSON. */
 enum jt openai_lane_read(struct openai_lane *lane, const unsigned char *p,
 	const unsigned char *end, const unsigned char **next);
