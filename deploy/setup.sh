@@ -17,7 +17,7 @@ demo="sqlite3 python3 procps"
 test="libcmocka-dev sqlite3 python3 python3-lmdb python3-zstandard python3-xxhash
   clang clang-format man-db procps curl strace mount util-linux
   zstd gzip"
-bench="nginx-light wrk sqlite3 python3 libcmocka-dev"
+bench="nginx-light wrk sqlite3 python3 libcmocka-dev g++ libsimdjson-dev"
 
 list=no
 wanted=""

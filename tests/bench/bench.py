@@ -4,10 +4,11 @@
 
 usage: bench.py BUILD [NAME...] [--json] [--list]
 
-Without names all are measured. A bench gives figures (name, value, unit); its
+Without names all are measured; 'scanner_*' is all that begin so. A bench gives figures (name, value, unit); its
 own words on how they came about go to stderr. With --json each figure is a line
 {"name": ..., "value": ..., "unit": ...}, printed as soon as its bench is through.
 """
+import fnmatch
 import json
 import os
 import subprocess
@@ -28,8 +29,15 @@ GOALS = {
     "index_over_b2sum": (">=", 0.4),
     "worker_rss_mib": ("<=", 64),
     "coordinator_rss_mib": ("<=", 64),
-    "scanner_openai_k20_over_jansson": (">=", 18),
+    **{"scanner_%s_k20_over_%s" % (shape, peer): (">=", goal)
+       for shape in ("openai", "vllm", "llamacpp")
+       for peer, goal in (("simdjson", 1.0), ("jansson", 20))},
 }
+# Answers of 512 tokens, with k candidates each; "plain" is 1 KB without any, and
+# "spaced" is what json.dumps writes unless it is told otherwise.
+SCANNED = ["plain", *("%s_k%d" % (shape, k) for shape in ("openai", "vllm", "llamacpp")
+                      for k in (0, 5, 20, 256)),
+           "openai_spaced_k20", "vllm_spaced_k20", "llamacpp_spaced_k20"]
 
 
 def program(build, *command):
@@ -41,8 +49,11 @@ def program(build, *command):
         yield figure["name"], figure["value"], figure["unit"]
 
 
-def scanner(build):
-    yield from program(build, "bench_scanner")
+def scanner(shape):
+    def bench(build):
+        yield from program(build, "bench_scanner", shape)
+    bench.__name__ = "scanner_" + shape
+    return bench
 
 
 def commit(build):
@@ -54,9 +65,8 @@ def commit(build):
 
 # Which bench gives which figures; a name that is asked for is either.
 BENCHES = [
-    (scanner, ["scanner_plain_over_jansson", "scanner_openai_k0_over_jansson",
-               "scanner_openai_k20_over_jansson", "scanner_vllm_k20_over_jansson",
-               "scanner_vllm_k256_over_jansson"]),
+    *((scanner(shape), ["scanner_%s_over_%s" % (shape, peer)
+                        for peer in ("simdjson", "jansson")]) for shape in SCANNED),
     (commit, ["commit_over_lmdb", "commit_128_over_lmdb", "commit_text_over_lmdb",
               "store_over_lmdb", "store_text_over_lmdb", "file_over_payload"]),
     (pipeline.pipeline, ["pipeline_over_wrk", "monitored_over_unmonitored"]),
@@ -77,11 +87,13 @@ def verdict(name, value):
 def main():
     build = os.path.abspath(sys.argv[1])
     options = {a for a in sys.argv[2:] if a.startswith("--")}
-    names = {a for a in sys.argv[2:] if not a.startswith("--")}
+    asked = {a for a in sys.argv[2:] if not a.startswith("--")}
     known = {n for bench, figures in BENCHES for n in [bench.__name__, *figures]}
-    if options - {"--json", "--list"} or names - known:
-        wrong = sorted(options - {"--json", "--list"} | names - known)
+    wrong = sorted(options - {"--json", "--list"} |
+                   {a for a in asked if not fnmatch.filter(known, a)})
+    if wrong:
         sys.exit("bench: '%s' is not known; see tests/bench/run.sh --list" % wrong[0])
+    names = {n for a in asked for n in fnmatch.filter(known, a)}
     for bench, figures in BENCHES:
         if "--list" in options:
             print("%s: %s" % (bench.__name__, " ".join(figures)))

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_scanner.c - reading answers: our reader against a jansson tree
+ * bench_scanner.c - reading answers: our reader against simdjson and jansson
  *
- * Bodies of 512 tokens as OpenAI and vLLM write them. Both sides turn the same
- * bytes into the same packed arrays: text, token bytes, ids, logprobs. Rounds
- * are interleaved, medians are reported, ratios are what counts.
+ * Each turns the same bodies of 512 tokens into the same packed arrays, and
+ * what they found is compared first. Ours is all of it, as the worker calls it:
+ * fed in pieces, strict, every skipped value checked, the verdict and the rows
+ * brought into form (rows_normalise). The peers only take out what is asked.
+ * Rounds are interleaved, medians are reported, ratios are what counts.
  *
- *   bench_scanner [--json] [--seconds S]
+ *   bench_scanner [--json] [--seconds S] [SHAPE...]
  */
 #include <getopt.h>
-#include <jansson.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "answer_bodies.h"
 #include "common/mem.h"
+#include "peer.h"
 #include "worker/openai_answer.h"
 
 #define TOKENS 512
-#define ROUNDS_MAX 4096
+#define ROUNDS_MAX 8192
+#define ROUNDS_MIN 12
 #define FEED KIB(64) /* a transfer's buffer */
+#define TREE_EVERY 4 /* jansson takes that much longer */
 
-static uint64_t chance_state = 1;
-
-static uint64_t chance(void)
-{
-	uint64_t z = chance_state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
+#ifndef HAVE_SIMDJSON
+#define HAVE_SIMDJSON 0
+#endif
 
 static double now_s(void)
 {
@@ -42,176 +41,36 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* The bodies */
+struct shape {
+	const char *name;
+	struct body_shape body;
+};
 
-static const char *const words[] = {"the", " of", " and", " to", " answer", " is",
-	" 42", " we", " multiply", " total", "\\n", " =", "\\\"", ".", ",", " number",
-	" three", " caf\xc3\xa9", "\\n\\n", " eggs", "ing", " therefore", " 7", " +",
-	"\xe2\x82\xac", " so", " each", " price", " day", " she", " sells", " dollars"};
-#define N_WORDS (sizeof(words) / sizeof(words[0]))
-
-/* What a JSON text means, for the escapes above. */
-static size_t plain(const char *text, unsigned char *out)
-{
-	size_t n = 0;
-
-	for (; *text; text++) {
-		if (*text == '\\') {
-			text++;
-			out[n++] = (unsigned char)(*text == 'n' ? '\n' : *text);
-		} else {
-			out[n++] = (unsigned char)*text;
-		}
+#define SHAPE(name, style, rows, k)                                                    \
+	{                                                                              \
+		name,                                                                  \
+		{                                                                      \
+			style, rows, false, TOKENS, k                                  \
+		}                                                                      \
 	}
-	return n;
-}
-
-/* -0.0131 to -9.87654321098765, with 6 to 17 digits. */
-static void add_logprob(struct buf *b, double logprob)
-{
-	buf_printf(b, "%.*g", 6 + (int)(chance() % 12), logprob);
-}
-
-/* A word, or a token id where servers send those; with its bytes. */
-static void add_token(struct buf *b, bool ids, size_t which, double logprob)
-{
-	const char *word = words[which % N_WORDS];
-	unsigned char bytes[32];
-	char id[24];
-	size_t n;
-
-	if (ids) {
-		snprintf(id, sizeof(id), "token_id:%zu", which % 151000);
-		word = id;
-	}
-	n = plain(word, bytes);
-	buf_printf(b, "{\"token\":\"%s\",\"logprob\":", word);
-	add_logprob(b, logprob);
-	buf_add_str(b, ",\"bytes\":[");
-	for (size_t i = 0; i < n; i++)
-		buf_printf(b, i ? ",%u" : "%u", bytes[i]);
-	buf_add_str(b, "]");
-}
-
-/* The sampled token is listed first; the others have other ids. */
-static void add_row(struct buf *b, bool ids, int k)
-{
-	double logprob = -0.05 - (double)(chance() % 1000) / 2000;
-	size_t which = chance() % 100000;
-
-	add_token(b, ids, which, logprob);
-	buf_add_str(b, ",\"top_logprobs\":[");
-	for (int i = 0; i < k; i++) {
-		add_token(b, ids, which, logprob);
-		buf_add_str(b, i + 1 < k ? "}," : "}");
-		which += 1 + chance() % 100;
-		logprob -= i == 0 ? 5 : 0.05 + (double)(chance() % 100) / 200;
-	}
-	buf_add_str(b, "]}");
-}
-
-static void build_body(struct buf *b, bool ids, int k, bool rows)
-{
-	buf_add_str(b,
-		"{\"id\":\"chatcmpl-9f3\",\"object\":\"chat.completion\","
-		"\"created\":1700000000,\"model\":\"teacher\",\"choices\":[{"
-		"\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"");
-	for (int i = 0; i < (rows ? TOKENS : 160); i++)
-		buf_add_str(b, words[chance() % N_WORDS]);
-	buf_add_str(b, "\",\"refusal\":null},\"logprobs\":");
-	if (rows) {
-		buf_add_str(b, "{\"content\":[");
-		for (int i = 0; i < TOKENS; i++) {
-			add_row(b, ids, k);
-			buf_add_str(b, i + 1 < TOKENS ? "," : "],\"refusal\":null}");
-		}
-	} else {
-		buf_add_str(b, "null");
-	}
-	buf_add_str(b, ",\"finish_reason\":\"stop\",\"stop_reason\":null}],\"usage\":{"
-		       "\"prompt_tokens\":90,\"completion_tokens\":512,"
-		       "\"total_tokens\":602,\"prompt_tokens_details\":null},"
-		       "\"system_fingerprint\":\"fp_1\"}");
-}
-
-/* jansson: a tree, then a walk into the same arrays */
-
-static void take_text(struct buf *out, const json_t *v)
-{
-	buf_clear(out);
-	if (json_is_string(v))
-		buf_add(out, json_string_value(v), json_string_length(v));
-}
-
-static uint32_t id_of(const json_t *token)
-{
-	unsigned id;
-
-	return sscanf(json_string_value(token), "token_id:%u", &id) == 1
-		       ? id
-		       : TOKEN_ID_UNKNOWN;
-}
-
-static void take_bytes(
-	struct rows *rows, const json_t *list, uint32_t *at, uint16_t *len)
-{
-	size_t i;
-	json_t *v;
-
-	*at = (uint32_t)rows->pool.len;
-	*len = (uint16_t)json_array_size(list);
-	json_array_foreach(list, i, v)
-		buf_add_byte(&rows->pool, (unsigned char)json_integer_value(v));
-}
-
-static void walk_row(struct rows *rows, const json_t *row)
-{
-	const json_t *list = json_object_get(row, "top_logprobs");
-	size_t i;
-	json_t *entry;
-
-	rows_grow(rows);
-	rows->first[rows->n] = rows->m;
-	rows->logprob[rows->n] = json_number_value(json_object_get(row, "logprob"));
-	rows->id[rows->n] = id_of(json_object_get(row, "token"));
-	take_bytes(rows, json_object_get(row, "bytes"), &rows->token_at[rows->n],
-		&rows->token_len[rows->n]);
-	json_array_foreach(list, i, entry) {
-		uint32_t m = rows->m;
-
-		rows_grow_candidates(rows);
-		rows->cand_id[m] = id_of(json_object_get(entry, "token"));
-		rows->cand_logprob[m] =
-			json_number_value(json_object_get(entry, "logprob"));
-		if (rows->cand_id[m] == TOKEN_ID_UNKNOWN)
-			take_bytes(rows, json_object_get(entry, "bytes"),
-				&rows->cand_at[m], &rows->cand_len[m]);
-		rows->m++;
-	}
-	rows->first[++rows->n] = rows->m;
-}
-
-static bool read_by_jansson(struct bytes body, int k, struct answer *a)
-{
-	json_t *root = json_loadb(
-		(const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *choice = json_array_get(json_object_get(root, "choices"), 0), *row;
-	json_t *message = json_object_get(choice, "message");
-	json_t *list = json_object_get(json_object_get(choice, "logprobs"), "content");
-	size_t i;
-
-	answer_clear(a);
-	take_text(&a->content.text, json_object_get(message, "content"));
-	take_text(&a->finish_text.text, json_object_get(choice, "finish_reason"));
-	take_text(&a->model.text, json_object_get(root, "model"));
-	json_array_foreach(list, i, row)
-		walk_row(&a->rows, row);
-	if (k > 0 && a->rows.n > 0 &&
-		rows_normalise(&a->rows, (uint32_t)k).reason != REASON_NONE)
-		return false;
-	json_decref(root);
-	return root != NULL;
-}
+static const struct shape shapes[] = {
+	{"plain", {BODY_OPENAI, false, false, 160, 0}}, /* 1 KB */
+	SHAPE("openai_k0", BODY_OPENAI, true, 0),
+	SHAPE("openai_k5", BODY_OPENAI, true, 5),
+	SHAPE("openai_k20", BODY_OPENAI, true, 20),
+	SHAPE("openai_k256", BODY_OPENAI, true, 256),
+	SHAPE("vllm_k0", BODY_VLLM, true, 0),
+	SHAPE("vllm_k5", BODY_VLLM, true, 5),
+	SHAPE("vllm_k20", BODY_VLLM, true, 20),
+	SHAPE("vllm_k256", BODY_VLLM, true, 256),
+	SHAPE("llamacpp_k0", BODY_LLAMACPP, true, 0),
+	SHAPE("llamacpp_k5", BODY_LLAMACPP, true, 5),
+	SHAPE("llamacpp_k20", BODY_LLAMACPP, true, 20),
+	SHAPE("llamacpp_k256", BODY_LLAMACPP, true, 256),
+	{"openai_spaced_k20", {BODY_OPENAI, true, true, TOKENS, 20}},
+	{"vllm_spaced_k20", {BODY_VLLM, true, true, TOKENS, 20}},
+	{"llamacpp_spaced_k20", {BODY_LLAMACPP, true, true, TOKENS, 20}},
+};
 
 /* Ours */
 
@@ -228,7 +87,105 @@ static bool read_by_us(
 	return openai_reader_end(reader) == REASON_NONE;
 }
 
+/* The peers' arrays: more than the body can fill, and touched. */
+
+static void *room(size_t n, size_t size)
+{
+	void *memory = mem_zalloc(n, size);
+
+	memset(memory, 1, n * size);
+	return memory;
+}
+
+static void peer_prepare(struct peer_answer *a, const struct body_shape *b, size_t body)
+{
+	size_t n = (size_t)b->tokens + 1, m = (size_t)b->tokens * (size_t)b->k + 1;
+
+	*a = (struct peer_answer){.content.at = room(body, 1),
+		.reasoning.at = room(body, 1),
+		.finish.at = room(body, 1),
+		.model.at = room(body, 1),
+		.ids = room(n, sizeof(*a->ids)),
+		.id = room(n, sizeof(*a->id)),
+		.logprob = room(n, sizeof(*a->logprob)),
+		.token_at = room(n, sizeof(*a->token_at)),
+		.token_len = room(n, sizeof(*a->token_len)),
+		.first = room(n, sizeof(*a->first)),
+		.cand_id = room(m, sizeof(*a->cand_id)),
+		.cand_logprob = room(m, sizeof(*a->cand_logprob)),
+		.cand_at = room(m, sizeof(*a->cand_at)),
+		.cand_len = room(m, sizeof(*a->cand_len)),
+		.pool = room(body, 1)};
+}
+
+static void peer_release(struct peer_answer *a)
+{
+	void *const all[] = {a->content.at, a->reasoning.at, a->finish.at, a->model.at,
+		a->ids, a->id, a->logprob, a->token_at, a->token_len, a->first,
+		a->cand_id, a->cand_logprob, a->cand_at, a->cand_len, a->pool};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		free(all[i]);
+}
+
+/* Comparing */
+
+static bool same_text(const struct answer_text *a, const struct peer_text *b)
+{
+	return a->text.len == b->len &&
+	       (b->len == 0 || memcmp(a->text.data, b->at, b->len) == 0);
+}
+
+static bool same_bytes(const struct answer *a, uint32_t at, uint16_t len,
+	const struct peer_answer *b, uint32_t peer_at, uint16_t peer_len, bool ids)
+{
+	if (ids)
+		return len == TOKEN_BYTES_UNKNOWN && peer_len == 0;
+	return len == peer_len &&
+	       memcmp(a->rows.pool.data + at, b->pool + peer_at, len) == 0;
+}
+
+static bool same_rows(const struct answer *a, const struct peer_answer *b, bool ids)
+{
+	const struct rows *r = &a->rows;
+
+	if (r->n != b->n || r->m != b->m)
+		return false;
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->id[i] != b->id[i] || r->logprob[i] != b->logprob[i] ||
+			r->first[i + 1] != b->first[i + 1] ||
+			!same_bytes(a, r->token_at[i], r->token_len[i], b,
+				b->token_at[i], b->token_len[i], ids))
+			return false;
+	for (uint32_t j = 0; j < r->m; j++)
+		if (r->cand_id[j] != b->cand_id[j] ||
+			r->cand_logprob[j] != b->cand_logprob[j] ||
+			!same_bytes(a, r->cand_at[j], r->cand_len[j], b, b->cand_at[j],
+				b->cand_len[j], ids))
+			return false;
+	return true;
+}
+
+static bool same(const struct answer *a, const struct peer_answer *b, bool ids)
+{
+	return same_text(&a->content, &b->content) &&
+	       same_text(&a->reasoning, &b->reasoning) &&
+	       same_text(&a->finish_text, &b->finish) &&
+	       same_text(&a->model, &b->model) &&
+	       a->usage.prompt_tokens == b->prompt_tokens &&
+	       a->usage.completion_tokens == b->completion_tokens &&
+	       a->token_ids.n == b->n_ids &&
+	       (b->n_ids == 0 || memcmp(a->token_ids.at, b->ids,
+					 b->n_ids * sizeof(*b->ids)) == 0) &&
+	       same_rows(a, b, ids);
+}
+
 /* Measuring */
+
+struct side {
+	double seconds[ROUNDS_MAX];
+	int n;
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -237,90 +194,155 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *v, int n)
+static double median(struct side *s)
 {
-	qsort(v, (size_t)n, sizeof(*v), by_value);
-	return v[n / 2];
+	qsort(s->seconds, (size_t)s->n, sizeof(s->seconds[0]), by_value);
+	return s->n ? s->seconds[s->n / 2] : (double)NAN;
 }
 
-struct shape {
-	const char *name, *label;
-	bool ids, rows;
-	int k; /* listed; at least 1 is asked for */
+static void die(const struct shape *shape, const char *who, const char *what)
+{
+	fprintf(stderr, "%s: %s %s\n", shape->name, who, what);
+	exit(1);
+}
+
+enum who { OURS, SIMDJSON, JANSSON, N_WHO };
+
+/* One shape's body and who reads it. */
+struct trial {
+	const struct shape *shape;
+	struct buf body; /* with the peer's padding behind it */
+	size_t len;
+	enum peer_ids ids;
+	struct answer_reader *reader;
+	struct answer ours;
+	struct peer_answer theirs;
 };
 
-static void check_same(const struct answer *a, const struct answer *b)
+static bool read_once(struct trial *t, enum who who)
 {
-	bool same = a->rows.n == b->rows.n && a->rows.m == b->rows.m &&
-		    a->content.text.len == b->content.text.len;
+	const char *body = (const char *)t->body.data;
 
-	for (uint32_t j = 0; same && j < a->rows.m; j++)
-		same = a->rows.cand_logprob[j] == b->rows.cand_logprob[j] &&
-		       a->rows.cand_id[j] == b->rows.cand_id[j];
-	if (!same) {
-		fprintf(stderr, "the two readers disagree\n");
-		exit(1);
+	switch (who) {
+	case OURS:
+		return read_by_us(
+			t->reader, bytes_of(body, t->len), t->shape->body.k, &t->ours);
+#if HAVE_SIMDJSON
+	case SIMDJSON:
+		return peer_simdjson(body, t->len, t->ids, &t->theirs);
+#endif
+	case JANSSON:
+		return peer_jansson(body, t->len, t->ids, &t->theirs);
+	default:
+		return false;
 	}
 }
 
-static double measure(const struct shape *shape, double seconds, bool json)
+static void begin(struct trial *t, const struct shape *shape)
 {
-	static double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
-	struct answer_reader *reader = openai_reader_new();
-	struct answer a = {0}, b = {0};
-	struct buf body;
-	double begin = now_s(), us, them;
-	int n = 0, times;
+	static const enum peer_ids ids[] = {[BODY_OPENAI] = PEER_BYTES,
+		[BODY_VLLM] = PEER_ID_TEXTS,
+		[BODY_LLAMACPP] = PEER_ID_MEMBERS};
 
-	buf_init(&body, LIMIT_BODY);
-	build_body(&body, shape->ids, shape->k, shape->rows);
-	times = body.len < KIB(8) ? 200 : 1;
-	while (n < ROUNDS_MAX && (n < 5 || now_s() - begin < seconds)) {
-		double t0 = now_s(), t1, t2;
-		bool ok = true;
+	*t = (struct trial){.shape = shape, .ids = ids[shape->body.style]};
+	buf_init(&t->body, LIMIT_BODY);
+	answer_body(&t->body, &shape->body);
+	t->len = t->body.len;
+#if HAVE_SIMDJSON
+	memset(buf_reserve(&t->body, peer_simdjson_padding()), 0,
+		peer_simdjson_padding());
+#endif
+	t->reader = openai_reader_new();
+	peer_prepare(&t->theirs, &shape->body, t->len);
+}
 
-		for (int i = 0; i < times; i++)
-			ok &= read_by_us(reader, buf_bytes(&body), shape->k, &a);
-		t1 = now_s();
-		for (int i = 0; i < times; i++)
-			ok &= read_by_jansson(buf_bytes(&body), shape->k, &b);
-		t2 = now_s();
-		if (!ok) {
-			fprintf(stderr, "%s: an honest body is refused: %s\n",
-				shape->name, a.why ? a.why : "by jansson");
-			exit(1);
-		}
-		ours[n] = (t1 - t0) / times;
-		theirs[n] = (t2 - t1) / times;
-		n++;
+static void end(struct trial *t)
+{
+	buf_release(&t->body);
+	answer_release(&t->ours);
+	openai_reader_free(t->reader);
+	peer_release(&t->theirs);
+}
+
+static void compare_all(struct trial *t)
+{
+	static const char *const names[] = {"retort", "simdjson", "jansson"};
+
+	for (enum who who = OURS; who < N_WHO; who++) {
+		if (who == SIMDJSON && !HAVE_SIMDJSON)
+			continue;
+		if (!read_once(t, who))
+			die(t->shape, names[who], "refuses an honest body");
+		if (who != OURS && !same(&t->ours, &t->theirs, t->ids == PEER_ID_TEXTS))
+			die(t->shape, names[who], "reads something else");
 	}
-	if (shape->rows)
-		check_same(&a, &b);
-	us = (double)body.len / median(ours, n) / 1e6;
-	them = (double)body.len / median(theirs, n) / 1e6;
+}
+
+static void round_of(struct trial *t, enum who who, int times, struct side *side)
+{
+	double begun = now_s();
+
+	for (int i = 0; i < times; i++)
+		if (!read_once(t, who))
+			die(t->shape, "a reader", "refuses an honest body");
+	side->seconds[side->n++] = (now_s() - begun) / times;
+}
+
+static void measure(const struct shape *shape, double seconds, bool json)
+{
+	static struct side sides[N_WHO];
+	struct trial t;
+	double begun, rate[N_WHO];
+	int times;
+
+	begin(&t, shape);
+	compare_all(&t);
+	times = t.len < KIB(8) ? 200 : t.len < KIB(128) ? 10 : 1;
+	for (enum who who = OURS; who < N_WHO; who++)
+		sides[who].n = 0;
+	begun = now_s();
+	for (int n = 0; n < ROUNDS_MAX && (n < ROUNDS_MIN || now_s() - begun < seconds);
+		n++) {
+		round_of(&t, OURS, times, &sides[OURS]);
+		if (HAVE_SIMDJSON)
+			round_of(&t, SIMDJSON, times, &sides[SIMDJSON]);
+		if (n % TREE_EVERY == 0)
+			round_of(&t, JANSSON, 1 + times / TREE_EVERY, &sides[JANSSON]);
+	}
+	for (enum who who = OURS; who < N_WHO; who++)
+		rate[who] = (double)t.len / median(&sides[who]) / 1e6;
 	if (!json)
-		printf("%-22s %9zu bytes %8.0f MB/s %8.1f MB/s %7.1f\n", shape->label,
-			body.len, us, them, us / them);
-	buf_release(&body);
-	answer_release(&a);
-	answer_release(&b);
-	openai_reader_free(reader);
-	return us / them;
+		printf("%-20s %9zu bytes %7.0f MB/s %7.0f MB/s %7.1f MB/s %7.2f "
+		       "%7.1f\n",
+			shape->name, t.len, rate[OURS], rate[SIMDJSON], rate[JANSSON],
+			rate[OURS] / rate[SIMDJSON], rate[OURS] / rate[JANSSON]);
+	if (json && HAVE_SIMDJSON)
+		printf("{\"name\": \"scanner_%s_over_simdjson\", \"value\": %.3f, "
+		       "\"unit\": \"ratio\"}\n",
+			shape->name, rate[OURS] / rate[SIMDJSON]);
+	if (json)
+		printf("{\"name\": \"scanner_%s_over_jansson\", \"value\": %.2f, "
+		       "\"unit\": \"ratio\"}\n",
+			shape->name, rate[OURS] / rate[JANSSON]);
+	end(&t);
+}
+
+static bool is_asked_for(const struct shape *shape, char **names)
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (strcmp(*names, shape->name) == 0)
+			return true;
+	return false;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
 		{"seconds", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
-	static const struct shape shapes[] = {
-		{"plain", "plain, 1 KB", false, false, 0},
-		{"openai_k0", "OpenAI, no candidates", false, true, 0},
-		{"openai_k20", "OpenAI, k = 20", false, true, 20},
-		{"vllm_k20", "vLLM ids, k = 20", true, true, 20},
-		{"vllm_k256", "vLLM ids, k = 256", true, true, 256},
-	};
 	double seconds = 2;
-	bool json = false;
+	bool json = false, any = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -331,16 +353,24 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
+	/* What a tree frees is there for the next one: no page is touched anew. */
+	mallopt(M_TRIM_THRESHOLD, INT32_MAX);
+	mallopt(M_MMAP_THRESHOLD, INT32_MAX);
+#if HAVE_SIMDJSON
+	fprintf(stderr, "simdjson on demand: %s\n", peer_simdjson_name());
+#else
+	fprintf(stderr, "built without simdjson (libsimdjson-dev, g++)\n");
+#endif
 	if (!json)
-		printf("%-22s %15s %13s %13s %7s\n", "", "", "retort", "jansson",
-			"ratio");
+		printf("%-20s %15s %12s %12s %12s %7s %7s\n", "", "", "retort",
+			"simdjson", "jansson", "/simdj", "/jansson");
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		double ratio = measure(&shapes[i], seconds, json);
-
-		if (json)
-			printf("{\"name\": \"scanner_%s_over_jansson\", \"value\": "
-			       "%.2f, \"unit\": \"ratio\"}\n",
-				shapes[i].name, ratio);
+		if (!is_asked_for(&shapes[i], argv + optind))
+			continue;
+		measure(&shapes[i], seconds, json);
+		any = true;
 	}
-	return 0;
+	if (!any)
+		fprintf(stderr, "no such shape\n");
+	return any ? 0 : 2;
 }
