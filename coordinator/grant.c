@@ -99,6 +99,7 @@ static void free_prompts(struct wire_prompt *prompt, uint32_t n)
 		free((void *)(uintptr_t)prompt[i].messages.data);
 		free((void *)(uintptr_t)prompt[i].reference.data);
 		free((void *)(uintptr_t)prompt[i].extra.data);
+		free((void *)(uintptr_t)prompt[i].request.data);
 		free(prompt[i].wanted);
 	}
 }
@@ -131,6 +132,7 @@ static bool make_prompt(struct coordinator *c, const struct live *live, uint8_t 
 		.reference = copy(c->prompt.reference),
 		.has_extra = c->prompt.extra.data != NULL,
 		.extra = copy(c->prompt.extra),
+		.request = copy(c->prompt.request),
 	};
 	list_wanted(c, live, line, out);
 	return true;
@@ -138,7 +140,7 @@ static bool make_prompt(struct coordinator *c, const struct live *live, uint8_t 
 
 static size_t weight(const struct wire_prompt *p)
 {
-	return p->messages.len + p->reference.len + p->extra.len + 64;
+	return p->messages.len + p->reference.len + p->extra.len + p->request.len + 64;
 }
 
 /* Prompts of the choice into `prompt` until a lease is full; the choice is cut

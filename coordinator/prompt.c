@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coordinator/json_copy.h"
+#include "coordinator/request.h"
 #include "coordinator/shape.h"
 
 /* Brackets, role names and the like around the texts. */
@@ -162,6 +163,8 @@ static bool asked_is_elsewhere(
 
 	if (!turns)
 		return true;
+	if (shape->set_aside)
+		return false;
 	if (shape->kind == SHAPE_SHAREGPT && !turns->whole)
 		return false;
 	return rules->prefill || turns->n_behind == 0 ||
@@ -181,7 +184,10 @@ static void write_extra(
 		if (slot != ROW_NO_SLOT && !rules->in_template[slot] &&
 			(slot == shape->id || slot == shape->reference ||
 				slot == asked || slot == shape->input ||
-				slot == shape->system))
+				slot == shape->system ||
+				request_has_column(rules, slot) ||
+				(shape->batch &&
+					(slot == ROW_METHOD || slot == ROW_URL))))
 			continue;
 		buf_add_str(out, out->len ? ",\"" : "{\"");
 		json_copy_string(column->name, out);
@@ -226,6 +232,7 @@ enum err_code prompt_build(const struct prompt_rules *rules, const void *line,
 	struct shape shape;
 
 	out->id = out->messages = out->reference = out->extra = bytes_of(NULL, 0);
+	out->request = bytes_of(NULL, 0);
 	buf_clear(&out->messages_buf);
 	buf_clear(&out->reference_buf);
 	buf_clear(&out->extra_buf);
@@ -239,9 +246,11 @@ enum err_code prompt_build(const struct prompt_rules *rules, const void *line,
 		return err_set(err, ERR_INVALID, "%s: %s", reject_name(reason),
 			reject_hint(reason));
 	write_all(rules, &shape, out);
-	assert(!out->messages_buf.over && !out->reference_buf.over &&
-		!out->extra_buf.over);
+	assert(!out->row.request.over && !out->messages_buf.over &&
+		!out->reference_buf.over && !out->extra_buf.over);
 	out->id = buf_bytes(&out->row.id);
 	out->messages = buf_bytes(&out->messages_buf);
+	if (out->row.request.len > 0)
+		out->request = buf_bytes(&out->row.request);
 	return ERR_NONE;
 }

@@ -15,11 +15,14 @@
  *            for "{{" again.
  * reference  Text as it is; numbers and the like as their JSON text, lists and
  *            objects as compact JSON.
+ * request    What the line asks for in place of the job's sampling, or beyond
+ *            it (request.h).
  * extra      A column leaves it only when all that it holds is elsewhere in
- *            the prompt: the id, the reference, the prompt's own column. So a
+ *            the prompt: the id, the reference, the prompt's own column, what
+ *            is in the request; of a batch line also method and url. So a
  *            template's columns stay (users filter on them), and so does a
- *            list of messages of which something was neither sent nor made
- *            the reference. Keys keep their order, numbers every digit.
+ *            list of messages, or a body, of which something was neither sent
+ *            nor made the reference. Keys keep their order, numbers every digit.
  *
  * The texts are compact JSON, UTF-8 with the fewest escapes: rows that mean
  * the same are the same bytes. A NUL character in them is "\u0000"; who reads
@@ -39,6 +42,7 @@ struct prompt {
 	struct bytes messages;
 	struct bytes reference; /* data NULL: none */
 	struct bytes extra;     /* data NULL: none */
+	struct bytes request;   /* common/overrides.h; data NULL: none */
 
 	/* The rest is the prompt's own. */
 	struct row row;

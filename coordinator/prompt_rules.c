@@ -92,7 +92,7 @@ enum err_code prompt_rules_init(struct prompt_rules *rules, const char *template
 {
 	enum err_code code = ERR_NONE;
 
-	*rules = (struct prompt_rules){.prefill = prefill};
+	*rules = (struct prompt_rules){.prefill = prefill, .top_logprobs = LIMIT_TOP_K};
 	row_names_init(&rules->names);
 	/* Both come from the job file; an escape is at most six bytes for one. */
 	buf_init(&rules->literals, 6 * LIMIT_JOB_FILE);
@@ -117,8 +117,27 @@ enum err_code prompt_rules_init(struct prompt_rules *rules, const char *template
 	return code;
 }
 
+enum err_code prompt_rules_of_job(
+	struct prompt_rules *rules, const struct job *job, struct err *err)
+{
+	enum err_code code =
+		prompt_rules_init(rules, job->template, job->system, job->prefill, err);
+
+	if (code != ERR_NONE)
+		return code;
+	rules->top_logprobs = job->top_logprobs;
+	rules->n_models = job->n_teachers;
+	rules->model = mem_zalloc(rules->n_models, sizeof(*rules->model));
+	for (size_t i = 0; i < rules->n_models; i++)
+		rules->model[i] = mem_dup_str(job->teacher[i].model);
+	return ERR_NONE;
+}
+
 void prompt_rules_release(struct prompt_rules *rules)
 {
+	for (size_t i = 0; i < rules->n_models; i++)
+		free(rules->model[i]);
+	free(rules->model);
 	free(rules->template);
 	free(rules->system);
 	free(rules->piece);

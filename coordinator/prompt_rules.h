@@ -15,6 +15,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/job.h"
 #include "coordinator/row.h"
 
 /* A column of the template and the text behind it. The first piece has only
@@ -28,6 +29,9 @@ struct prompt_rules {
 	char *template; /* NULL: the row's own shape */
 	char *system;   /* NULL: none */
 	bool prefill;   /* send a trailing assistant turn */
+	char **model;   /* of the teachers; none: any is right */
+	size_t n_models;
+	int64_t top_logprobs; /* the most that a line may ask for */
 
 	struct row_names names;
 	bool in_template[ROW_SLOTS];
@@ -42,6 +46,9 @@ struct prompt_rules {
  * release. */
 enum err_code prompt_rules_init(struct prompt_rules *rules, const char *template,
 	const char *system, bool prefill, struct err *err) MUST_CHECK;
+/* What a job says, all of it. Errors are the template's. */
+enum err_code prompt_rules_of_job(
+	struct prompt_rules *rules, const struct job *job, struct err *err) MUST_CHECK;
 void prompt_rules_release(struct prompt_rules *rules);
 
 #endif

@@ -28,10 +28,9 @@ static const struct {
 		"custom_id, id or uuid must be an integer or a string of 1 to 1024 "
 		"bytes without control characters; change or remove it"},
 	[REJECT_UNSUPPORTED_SHAPE] = {"unsupported_shape",
-		"input_ids, an OpenAI batch body, bare text, tools, tool_choice, "
-		"response_format and sampling are not supported by this version; "
-		"give the prompt as messages or prompt, and remove or rename these "
-		"columns"},
+		"input_ids and bare text are not supported by this version, and of "
+		"batch lines only POST to /v1/chat/completions with messages in the "
+		"body; give the prompt as messages or prompt"},
 	[REJECT_MISSING_COLUMN] = {"missing_column",
 		"a column that the job's template names is missing or null, or all of "
 		"them are empty; fill it in, or change the template"},
@@ -43,6 +42,23 @@ static const struct {
 		"no column holds a prompt; name one messages, prompt, conversations, "
 		"instruction, problem, question, query or inputs, or give the job a "
 		"template"},
+	[REJECT_BAD_SAMPLING] = {"bad_sampling",
+		"sampling may set temperature, top_p, top_k, min_p, presence_penalty, "
+		"repetition_penalty, max_tokens, stop and seed, each once and with a "
+		"value that the job's key could have; correct or remove it"},
+	[REJECT_OWN_N] = {"own_n",
+		"how many samples a prompt has is one number for all prompts of a job; "
+		"remove n from the line and set sampling.n in the job"},
+	[REJECT_BAD_REQUEST] = {"bad_request",
+		"tools must be a list, tool_choice a text or an object, "
+		"response_format an object, and a body have at most 64 members with "
+		"plain names; correct or remove what is not so"},
+	[REJECT_OTHER_MODEL] = {"other_model",
+		"the body's model is none of the job's teachers; change or remove it, "
+		"or give the job a teacher of that model"},
+	[REJECT_MORE_LOGPROBS] = {"more_logprobs",
+		"the body asks for more logprobs than the job; raise "
+		"logits.top_logprobs in the job, or remove them from the line"},
 	[REJECT_DUPLICATE_ID] = {"duplicate_id",
 		"an earlier line has this id (or the same text, where there is no "
 		"id); remove this line or give it an id of its own"},

@@ -23,9 +23,21 @@ enum reject_reason {
 	REJECT_MISSING_COLUMN,
 	REJECT_BAD_MESSAGES,
 	REJECT_NO_PROMPT,
+	REJECT_BAD_SAMPLING,
+	REJECT_OWN_N,
+	REJECT_BAD_REQUEST,
+	REJECT_OTHER_MODEL,
+	REJECT_MORE_LOGPROBS,
 	REJECT_DUPLICATE_ID,
 	REJECT_N
 };
+
+/* The one that counts of two. */
+static inline enum reject_reason reject_first(
+	enum reject_reason a, enum reject_reason b)
+{
+	return a != REJECT_NONE && (b == REJECT_NONE || a < b) ? a : b;
+}
 
 /* "bad_json", ...; "none" for REJECT_NONE. */
 const char *reject_name(enum reject_reason reason);

@@ -45,6 +45,8 @@ static const char *const known_names[ROW_KNOWN] = {
 	[ROW_SAMPLING] = "sampling",
 	[ROW_INPUT_IDS] = "input_ids",
 	[ROW_BODY] = "body",
+	[ROW_METHOD] = "method",
+	[ROW_URL] = "url",
 	[ROW_TEXT] = "text",
 };
 
@@ -98,6 +100,9 @@ void row_init(struct row *row)
 	jscan_init(&row->scan, LIMIT_JSON_DEPTH, HOLD_MAX);
 	row->scan.any_size = true; /* nothing here computes with a number */
 	buf_init(&row->id, LIMIT_PROMPT_ID);
+	/* A stop text becomes a list: two bytes more. */
+	buf_init(&row->request, LIMIT_CORPUS_LINE + KIB(1));
+	buf_init(&row->scratch, LIMIT_CORPUS_LINE);
 	row->n_seen = 64;
 	row->seen = mem_zalloc(row->n_seen, sizeof(*row->seen));
 }
@@ -106,6 +111,8 @@ void row_release(struct row *row)
 {
 	jscan_release(&row->scan);
 	buf_release(&row->id);
+	buf_release(&row->request);
+	buf_release(&row->scratch);
 	free(row->column);
 	free(row->seen);
 	memset(row, 0, sizeof(*row));

@@ -27,6 +27,7 @@
 #define ROW_COLUMNS_MAX 4096
 #define ROW_NAME_MAX 4096
 #define ROW_TEMPLATE_COLUMNS 64
+#define ROW_REQUEST_MEMBERS 64 /* what a line may ask for by itself */
 
 enum row_slot {
 	ROW_CUSTOM_ID,
@@ -55,6 +56,8 @@ enum row_slot {
 	ROW_SAMPLING,
 	ROW_INPUT_IDS,
 	ROW_BODY,
+	ROW_METHOD,
+	ROW_URL,
 	ROW_TEXT,
 	ROW_KNOWN /* those of a template come from here on */
 };
@@ -100,11 +103,15 @@ struct row {
 	struct row_column *column;
 	size_t n_columns;
 	int at[ROW_SLOTS]; /* index into column, or -1 */
-	struct turns messages, prompt, conversations;
-	struct buf id; /* see shape.h */
+	struct turns messages, prompt, conversations, body_messages;
+	struct buf id;      /* see shape.h */
+	struct buf request; /* see request.h */
 
 	/* The rest is the row's own. */
 	struct jscan scan;
+	struct buf scratch;
+	uint64_t requested[ROW_REQUEST_MEMBERS], body_names[ROW_REQUEST_MEMBERS];
+	unsigned n_requested;
 	size_t cap_columns;
 	struct row_seen *seen;
 	size_t n_seen;

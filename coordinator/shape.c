@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/text.h"
 #include "coordinator/json_copy.h"
+#include "coordinator/request.h"
 
 /* The first of `slots` (ended by ROW_NO_SLOT) that holds something. */
 static int first_filled(const struct row *row, const int *slots)
@@ -74,18 +75,6 @@ static enum reject_reason find_id(
 	return REJECT_NONE;
 }
 
-static bool is_unsupported(const struct prompt_rules *rules, const struct row *row)
-{
-	static const int slots[] = {
-		ROW_TOOLS, ROW_TOOL_CHOICE, ROW_RESPONSE_FORMAT, ROW_SAMPLING};
-
-	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
-		if (!rules->in_template[slots[i]] &&
-			!row_is_empty(row_get(row, slots[i])))
-			return true;
-	return false;
-}
-
 static enum reject_reason find_template(
 	const struct prompt_rules *rules, const struct row *row, struct shape *out)
 {
@@ -115,7 +104,40 @@ static enum reject_reason find_turns(
 	return turns->bad ? REJECT_BAD_MESSAGES : REJECT_NONE;
 }
 
-static enum reject_reason find_asked(const struct row *row, struct shape *out)
+/* True if the column is absent, or a text with such an end. */
+static bool ends_with(const struct row_column *column, const char *end)
+{
+	size_t len = strlen(end);
+
+	if (column->type <= ROW_IS_NULL)
+		return true;
+	return column->type == ROW_IS_STRING && column->value.len >= len + 2 &&
+	       memcmp(column->value.data + column->value.len - 1 - len, end, len) == 0;
+}
+
+static enum reject_reason find_batch(
+	const struct prompt_rules *rules, struct row *row, struct shape *out)
+{
+	const struct row_column *method = row_get(row, ROW_METHOD);
+	enum reject_reason reason;
+
+	if (!ends_with(method, "POST") ||
+		(method->type == ROW_IS_STRING &&
+			method->value.len != strlen("POST") + 2))
+		return REJECT_UNSUPPORTED_SHAPE;
+	if (!ends_with(row_get(row, ROW_URL), "/chat/completions"))
+		return REJECT_UNSUPPORTED_SHAPE;
+	out->batch = true;
+	reason = request_from_body(
+		rules, row, row_get(row, ROW_BODY)->value, &out->set_aside);
+	if (!row->body_messages.text.data && !row->body_messages.bad)
+		return reject_first(reason, REJECT_UNSUPPORTED_SHAPE);
+	return reject_first(
+		reason, find_turns(out, ROW_BODY, SHAPE_MESSAGES, &row->body_messages));
+}
+
+static enum reject_reason find_asked(
+	const struct prompt_rules *rules, struct row *row, struct shape *out)
 {
 	static const int texts[] = {ROW_INSTRUCTION, ROW_PROBLEM, ROW_QUESTION,
 		ROW_QUERY, ROW_INPUTS, ROW_NO_SLOT};
@@ -138,8 +160,9 @@ static enum reject_reason find_asked(const struct row *row, struct shape *out)
 		out->input = first_text(row, input);
 	if (out->asked != ROW_NO_SLOT)
 		return REJECT_NONE;
+	if (row_get(row, ROW_BODY)->type == ROW_IS_OBJECT)
+		return find_batch(rules, row, out);
 	if (row_get(row, ROW_INPUT_IDS)->type > ROW_IS_NULL ||
-		row_get(row, ROW_BODY)->type == ROW_IS_OBJECT ||
 		row_get(row, ROW_TEXT)->type == ROW_IS_STRING)
 		return REJECT_UNSUPPORTED_SHAPE;
 	return REJECT_NO_PROMPT;
@@ -166,7 +189,7 @@ static void find_reference(
 
 	out->reference = first_filled(row, plain);
 	if (out->reference == ROW_NO_SLOT && out->asked != ROW_MESSAGES &&
-		out->asked != ROW_CONVERSATIONS)
+		out->asked != ROW_CONVERSATIONS && !out->batch)
 		out->reference = first_filled(row, alias);
 	if (out->reference == ROW_NO_SLOT && out->turns && !rules->prefill &&
 		out->turns->n_behind > 0 && out->turns->last.content.data)
@@ -186,10 +209,11 @@ enum reject_reason shape_find(const struct prompt_rules *rules, struct row *row,
 	reason = find_id(row, line, len, out);
 	if (reason != REJECT_NONE)
 		return reason;
-	if (is_unsupported(rules, row))
-		return REJECT_UNSUPPORTED_SHAPE;
-	reason =
-		rules->template ? find_template(rules, row, out) : find_asked(row, out);
+	request_begin(row);
+	reason = rules->template ? find_template(rules, row, out)
+				 : find_asked(rules, row, out);
+	reason = reject_first(reason, request_from_columns(rules, row));
+	request_end(row);
 	if (reason != REJECT_NONE)
 		return reason;
 	find_system(rules, row, out);

@@ -7,18 +7,19 @@
  *
  * The prompt is, in this order: the job's template; `messages`; `prompt` (text
  * or messages); `conversations`; `instruction` with `input`; `problem`;
- * `question`; `query`; `inputs`. An empty or null column counts as absent, and
+ * `question`; `query`; `inputs`; the messages of a batch line's `body`
+ * (request.h). An empty or null column counts as absent, and
  * so does a text column that holds something else than text.
  *
  * The id is `custom_id`, `id` or `uuid`, the first that is not null; without
  * one it is derived from the line's bytes.
  *
  * The reference is `reference`, `answer` or `solution`; where the prompt is no
- * `messages` and no `conversations`, also `output`, `response`, `targets` or
+ * list of turns, also `output`, `response`, `targets` or
  * `completion`; else a trailing assistant turn.
  *
- * `tools`, `tool_choice`, `response_format` and `sampling` would change the
- * request and are refused, unless empty. A column that the template names is
+ * `tools`, `tool_choice`, `response_format` and `sampling` go into the request
+ * (request.h). A column that the template names is
  * never anything but a column of the template (or the id or the reference).
  *
  * Pure.
@@ -44,9 +45,12 @@ struct shape {
 	int reference;
 	const struct turns *turns;      /* MESSAGES and SHAREGPT */
 	const struct turn *answer_turn; /* the reference, if it is a turn */
+	bool batch;     /* OpenAI's batch form: method and url are spoken for */
+	bool set_aside; /* something in its body was not sent */
 };
 
-/* Decides, and leaves the id's text in row->id. */
+/* Decides, and leaves the id's text in row->id, what the line asks for by itself
+ * in row->request. */
 enum reject_reason shape_find(const struct prompt_rules *rules, struct row *row,
 	const void *line, size_t len, struct shape *out);
 

@@ -286,8 +286,7 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	c->job_text = job_write(&c->job, false);
 	c->public_text = job_write_public(&c->job);
 	set_budget(c);
-	code = prompt_rules_init(
-		&c->rules, c->job.template, c->job.system, c->job.prefill, err);
+	code = prompt_rules_of_job(&c->rules, &c->job, err);
 	if (code != ERR_NONE)
 		return err_prefix(err, "%s: template", c->options->job_path);
 	code = rundir_make(c->options->dir, err);

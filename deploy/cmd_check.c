@@ -69,8 +69,7 @@ static enum err_code survey_corpus(
 {
 	struct prompt_rules rules;
 	struct corpus_judge judge;
-	enum err_code code = prompt_rules_init(
-		&rules, job->template, job->system, job->prefill, err);
+	enum err_code code = prompt_rules_of_job(&rules, job, err);
 
 	if (code != ERR_NONE)
 		return code;

@@ -84,8 +84,7 @@ enum err_code job_check_read(const char *path, struct job *job, struct err *err)
 	if (code != ERR_NONE)
 		code = at_key(path, "accept", err);
 	if (code == ERR_NONE) {
-		code = prompt_rules_init(
-			&rules, job->template, job->system, job->prefill, err);
+		code = prompt_rules_of_job(&rules, job, err);
 		if (code == ERR_NONE)
 			prompt_rules_release(&rules);
 		else

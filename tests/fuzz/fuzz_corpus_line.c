@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/jtext.h"
+#include "common/overrides.h"
 #include "coordinator/corpus_line.h"
 #include "coordinator/prompt.h"
 
@@ -29,6 +30,18 @@ static void check_json(struct bytes text, unsigned char open)
 	MUST(jt_skip(text.data, text.data + text.len, &next, LIMIT_JSON_DEPTH + 2) ==
 		JT_OK);
 	MUST(next == text.data + text.len);
+}
+
+/* What the worker could read. */
+static void check_request(struct bytes request)
+{
+	struct overrides o;
+
+	if (!request.data)
+		return;
+	check_json(request, '{');
+	MUST(overrides_read(request, &o, NULL) == ERR_NONE);
+	overrides_release(&o);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
@@ -55,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		check_json(prompt.messages, '[');
 		if (prompt.extra.data)
 			check_json(prompt.extra, '{');
+		check_request(prompt.request);
 		MUST(prompt.id.len > 0 && prompt.id.len <= LIMIT_PROMPT_ID);
 	}
 	prompt_release(&prompt);

@@ -196,7 +196,7 @@ def lines_of_every_kind(retort):
         json.dumps(good[4]).encode(),                                   # no last newline
     ]
     want = {3: "bad_json", 5: "bad_utf8", 6: "not_object", 7: "no_prompt", 8: "too_long",
-            9: "duplicate_key", 11: "duplicate_id", 12: "unsupported_shape"}
+            9: "duplicate_key", 11: "duplicate_id", 12: "bad_messages"}
     with Server(retort) as t, Rig(retort) as r:
         path = r.write("prompts.jsonl", b"".join(lines))
         r.job(t.port)

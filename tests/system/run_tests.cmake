@@ -28,6 +28,7 @@ retort_run_test(retry_export retry_export.py 60)
 # In a private mount namespace, if it may have one.
 retort_run_test(disk_full disk_full.py 60)
 retort_run_test(bad_input bad_input.py 30)
+retort_run_test(own_requests own_requests.py 20)
 retort_run_test(reindex reindex.py 15)
 retort_run_test(killed_starts killed_starts.py 25)
 # Published corpora, which this repository does not hold: skipped, aloud, where they

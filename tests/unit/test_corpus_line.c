@@ -229,14 +229,11 @@ static void corpus_line__knows_every_shape(void **state)
 		{"{\"input_ids\":[1,2]}", "unsupported_shape"},
 		{"{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1\",\"body\":{}}",
 			"unsupported_shape"},
-		{"{\"prompt\":\"x\",\"tools\":[{\"type\":\"function\"}]}",
-			"unsupported_shape"},
+		{"{\"prompt\":\"x\",\"tools\":[{\"type\":\"function\"}]}", ""},
 		{"{\"prompt\":\"x\",\"tools\":[ ],\"sampling\":{},\"tool_choice\":null}",
 			""},
-		{"{\"prompt\":\"x\",\"tool_choice\":\"auto\"}", "unsupported_shape"},
-		{"{\"prompt\":\"x\",\"response_format\":{\"type\":\"json\"}}",
-			"unsupported_shape"},
-		{"{\"prompt\":\"x\",\"sampling\":{\"n\":1}}", "unsupported_shape"},
+		{"{\"prompt\":\"x\",\"tools\":\"[]\"}", "bad_request"},
+		{"{\"tools\":\"[]\"}", "no_prompt"},
 	};
 
 	(void)state;
@@ -316,10 +313,11 @@ static void corpus_line__asks_for_the_templates_columns(void **state)
 		{"{\"a\":\"x\"}", "missing_column"},
 		{"{\"prompt\":\"x\"}", "missing_column"},
 		{"{\"a\":\"x\",\"b\":1,\"messages\":5}", ""},
-		{"{\"a\":\"x\",\"b\":1,\"tools\":[1]}", "unsupported_shape"},
+		{"{\"a\":\"x\",\"b\":1,\"tools\":[1]}", ""},
+		{"{\"a\":\"x\",\"b\":1,\"tools\":1}", "bad_request"},
 		{"{\"a\":\"\",\"b\":\"\"}", "missing_column"},
 	};
-	static const struct case_of uses_tools[] = {{"{\"tools\":[1]}", ""}};
+	static const struct case_of uses_tools[] = {{"{\"tools\":1}", ""}};
 	struct prompt_rules rules;
 
 	(void)state;
