@@ -46,6 +46,9 @@ enum job_server {
 };
 const char *job_server_name(enum job_server server);
 
+/* Whether answers come as they are written: by what they may be long. */
+enum job_stream { JOB_STREAM_AUTO, JOB_STREAM_NO, JOB_STREAM_YES };
+
 enum job_logprobs_mode { JOB_MODE_UNKNOWN, JOB_MODE_RAW, JOB_MODE_PROCESSED };
 
 struct job_header {
@@ -71,6 +74,7 @@ struct job_teacher {
 	double prompt_usd_per_mtok, cached_prompt_usd_per_mtok, completion_usd_per_mtok;
 	int64_t logprobs_mode; /* enum job_logprobs_mode */
 	char *license;         /* NULL: not told */
+	int64_t stream;        /* enum job_stream */
 };
 
 struct job_sampling {
@@ -112,6 +116,9 @@ struct job {
 	int64_t budget_tokens;
 	int64_t attempts;
 	int64_t keep_raw; /* enum job_keep_raw */
+	/* A streamed answer is cut when one passage has come so many times in a
+	 * row, over at least so many bytes; 0 times: never. */
+	int64_t loop_repeats, loop_bytes;
 };
 
 /* Reads and checks a job file. The message begins with "path:line:column: ". */

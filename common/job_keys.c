@@ -250,6 +250,22 @@ static bool read_api(struct job_reader *r, const char *path, json_t *v, void *to
 		nearest ? "'?)" : "; this build has openai-chat");
 }
 
+static bool read_stream(struct job_reader *r, const char *path, json_t *v, void *to)
+{
+	if (!json_is_boolean(v))
+		return job_complain(r, path, "must be true, false or null");
+	*(int64_t *)to = json_is_true(v) ? JOB_STREAM_YES : JOB_STREAM_NO;
+	return true;
+}
+
+static json_t *stream_json(const void *from)
+{
+	int64_t stream = *(const int64_t *)from;
+
+	return stream == JOB_STREAM_AUTO ? json_null()
+					 : json_boolean(stream == JOB_STREAM_YES);
+}
+
 static json_t *api_json(const void *from)
 {
 	return json_string(*(char *const *)from);
@@ -469,7 +485,7 @@ const struct job_key job_teacher_keys[] = {
 		.choices = mode_names,
 		.fallback = "\"unknown\""},
 	TEXT("license", TEACHER_AT(license)),
-	LATER("stream", "false"),
+	SPECIAL("stream", TEACHER_AT(stream), read_stream, stream_json, NULL),
 	LATER("tokenizer", "null"),
 	{.name = NULL},
 };
@@ -514,6 +530,12 @@ static const struct job_key retry_keys[] = {
 	{.name = NULL},
 };
 
+static const struct job_key cut_loops_keys[] = {
+	INTEGER("repeats", AT(loop_repeats), 0, 1000, "20"),
+	INTEGER("bytes", AT(loop_bytes), 256, 4096, "3000"),
+	{.name = NULL},
+};
+
 const struct job_key job_keys[] = {
 	{.name = "name", .kind = KEY_TEXT, .offset = AT(name), .required = true},
 	{.name = "corpus",
@@ -542,6 +564,7 @@ const struct job_key job_keys[] = {
 		.fallback = "\"finish_reason == 'stop' and flags is empty\""},
 	OBJECT("budget", budget_keys),
 	OBJECT("retry", retry_keys),
+	OBJECT("cut_loops", cut_loops_keys),
 	{.name = "keep_raw",
 		.kind = KEY_CHOICE,
 		.offset = AT(keep_raw),

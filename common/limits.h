@@ -41,6 +41,7 @@
 /* Answers */
 #define LIMIT_BODY_BASE MIB(1)
 #define LIMIT_BODY_PER_ENTRY 160     /* JSON bytes a token and candidate */
+#define LIMIT_BODY_PER_EVENT 4       /* entries; what a streamed event adds */
 #define LIMIT_BODY_PER_PROMPT_BYTE 8 /* an id in JSON, if each byte is a token */
 #define LIMIT_BODY MIB(512)
 #define LIMIT_HEADER_LINES 256

@@ -68,7 +68,8 @@ void answer_release(struct answer *a)
 	*a = (struct answer){0};
 }
 
-size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs, size_t prompt_bytes)
+size_t answer_body_max(
+	int64_t max_tokens, int64_t top_logprobs, bool stream, size_t prompt_bytes)
 {
 	size_t entries, most = LIMIT_BODY_BASE;
 
@@ -76,7 +77,9 @@ size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs, size_t prompt_b
 		prompt_bytes > (LIMIT_BODY - most) / LIMIT_BODY_PER_PROMPT_BYTE)
 		return LIMIT_BODY;
 	most += prompt_bytes * LIMIT_BODY_PER_PROMPT_BYTE;
-	entries = (size_t)max_tokens * (size_t)(top_logprobs + 1);
+	/* Each event repeats the document's head: as much as a few candidates. */
+	entries = (size_t)max_tokens *
+		  (size_t)(top_logprobs + 1 + (stream ? LIMIT_BODY_PER_EVENT : 0));
 	if (entries > (LIMIT_BODY - most) / LIMIT_BODY_PER_ENTRY)
 		return LIMIT_BODY;
 	return most + entries * LIMIT_BODY_PER_ENTRY;

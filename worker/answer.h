@@ -29,6 +29,7 @@
 #include "common/limits.h"
 #include "common/reason.h"
 #include "store/record.h"
+#include "worker/loop_watch.h"
 #include "worker/rows.h"
 
 /* More than this in one buffer is given back between answers. */
@@ -95,17 +96,14 @@ struct answer_rules {
 	uint32_t top_logprobs; /* asked for; 0: rows are skipped */
 	bool logits_required;  /* rows missing: a reason, not a flag */
 	size_t body_max;       /* bytes; see answer_body_max */
+	bool stream;           /* events were asked for */
+	struct loop_rule loop; /* of a stream: when to end it early */
 };
 
 /* The largest body that an honest answer has (limits.h): its tokens with their
  * candidates, and the ids of the prompt. max_tokens may be JOB_UNSET_INT. */
-size_t answer_body_max(int64_t max_tokens, int64_t top_logprobs, size_t prompt_bytes);
-
-/* The head of every protocol's reader. */
-struct answer_reader {
-	struct answer *answer;
-	struct answer_rules rules;
-};
+size_t answer_body_max(
+	int64_t max_tokens, int64_t top_logprobs, bool stream, size_t prompt_bytes);
 
 /*
  * True if the server means by `reported` what was asked for: the same name, or

@@ -27,7 +27,7 @@ struct ask *asking_take(struct worker *w)
 	a = mem_zalloc(1, sizeof(*a));
 	a->w = w;
 	a->transfer = http_transfer_new(w->http, a);
-	a->reader = w->protocol->reader_new();
+	a->reader = reader_new();
 	buf_init(&a->body, LIMIT_MESSAGE);
 	buf_init(&a->raw, LIMIT_RAW_BODY);
 	a->older = w->newest_ask;
@@ -42,7 +42,7 @@ void asking_free(struct worker *w)
 	for (struct ask *a = w->newest_ask; a; a = older) {
 		older = a->older;
 		http_transfer_free(a->transfer);
-		w->protocol->reader_free(a->reader);
+		reader_free(a->reader);
 		answer_release(&a->answer);
 		buf_release(&a->body);
 		buf_release(&a->raw);
@@ -65,7 +65,7 @@ static bool read_answer(void *owner, const void *bytes, size_t len)
 	size_t room = a->raw.max - a->raw.len;
 
 	buf_add(&a->raw, bytes, len < room ? len : room);
-	return a->w->protocol->feed(a->reader, bytes, len);
+	return reader_feed(a->reader, bytes, len);
 }
 
 static const struct overrides *overrides_of(const struct task *t)
@@ -86,14 +86,24 @@ static uint64_t seed_of(const struct worker *w, const struct task *t)
 	return request_seed(hash64(parts, sizeof(parts)));
 }
 
+struct answer_rules asking_rules(const struct job *job,
+	const struct job_sampling *sampling, const struct endpoint *e,
+	size_t prompt_bytes)
+{
+	return (struct answer_rules){.top_logprobs = (uint32_t)job->top_logprobs,
+		.logits_required = job->logits_required,
+		.body_max = answer_body_max(sampling->max_tokens, job->top_logprobs,
+			e->stream, prompt_bytes),
+		.stream = e->stream,
+		.loop = {(uint32_t)job->loop_repeats, (uint32_t)job->loop_bytes}};
+}
+
 static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t now_ms)
 {
-	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
-		.logits_required = w->job.logits_required,
-		.body_max = answer_body_max(
-			overrides_sampling(overrides_of(t), &w->job.sampling)
-				.max_tokens,
-			w->job.top_logprobs, t->prompt->texts.messages.len)};
+	struct job_sampling sampling =
+		overrides_sampling(overrides_of(t), &w->job.sampling);
+	struct answer_rules rules =
+		asking_rules(&w->job, &sampling, e, t->prompt->texts.messages.len);
 	const struct request_form *form = endpoint_form(w, e, t->prompt);
 	struct ask *a;
 
@@ -114,8 +124,8 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 	a->answered_before = e->answered;
 	buf_clear(&a->body);
 	buf_clear(&a->raw);
-	w->protocol->write_request(form, t->prompt->texts.messages, a->seed, &a->body);
-	w->protocol->begin(a->reader, &rules, &a->answer);
+	e->protocol->write_request(form, t->prompt->texts.messages, a->seed, &a->body);
+	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
 	e->in_flight++;
 	e->asked++;
 	w->n_in_flight++;
@@ -289,10 +299,9 @@ static bool repeats_key(const struct ask *a)
 }
 
 /* What the body says, given how its way here was. */
-static enum reason verdict(
-	struct worker *w, struct ask *a, const struct http_outcome *o)
+static enum reason verdict(struct ask *a, const struct http_outcome *o)
 {
-	enum reason reason = w->protocol->end(a->reader);
+	enum reason reason = reader_end(a->reader);
 
 	if (o->reason != REASON_NONE)
 		return o->reason;
@@ -325,7 +334,7 @@ void asking_ended(void *to, struct transfer *transfer, const struct http_outcome
 	}
 	e->in_flight--;
 	w->n_in_flight--;
-	reason = verdict(w, a, o);
+	reason = verdict(a, o);
 	rate_take(&e->tokens, (double)count_or_zero(a->answer.usage.prompt_tokens) +
 				      count_or_zero(a->answer.usage.completion_tokens));
 	if (a->task->prompt->lease->lost) {

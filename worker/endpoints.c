@@ -18,23 +18,51 @@ static struct {
 	char *text[LIMIT_TEACHERS];
 } keys;
 
+/* Takes over `whole`, the address. */
 static struct http_target *make_target(
-	const struct job_teacher *t, const char *url, const char *path, const char *key)
+	const struct endpoint *e, char *whole, const char *key)
 {
-	const char **extra = mem_zalloc(2 * t->n_extra_headers + 1, sizeof(*extra));
-	char *whole = mem_printf("%s%s", url, path);
-	struct http_settings s = {
-		whole, key, extra, t->proxy, t->connect_s, t->first_byte_s, t->total_s};
+	static const char *const key_headers[] = {[AUTH_BEARER] = NULL,
+		[AUTH_X_API_KEY] = "x-api-key",
+		[AUTH_X_GOOG_API_KEY] = "x-goog-api-key"};
+	const struct job_teacher *t = e->job;
+	const char *const *fixed = e->protocol->headers;
+	const char *key_header = key_headers[e->protocol->auth];
+	const char **extra;
+	struct http_settings s = {whole, key_header ? NULL : key, NULL, t->proxy,
+		t->connect_s, t->first_byte_s, t->total_s};
 	struct http_target *target;
+	size_t n = 0, n_fixed = 0;
 
-	for (size_t i = 0; i < t->n_extra_headers; i++) {
-		extra[2 * i] = t->extra_header[i].name;
-		extra[2 * i + 1] = t->extra_header[i].value;
+	while (fixed && fixed[n_fixed])
+		n_fixed++;
+	extra = mem_zalloc(n_fixed + 2 * t->n_extra_headers + 3, sizeof(*extra));
+	for (; n < n_fixed; n++)
+		extra[n] = fixed[n];
+	if (key_header && key) {
+		extra[n++] = key_header;
+		extra[n++] = key;
 	}
+	for (size_t i = 0; i < t->n_extra_headers; i++) {
+		extra[n++] = t->extra_header[i].name;
+		extra[n++] = t->extra_header[i].value;
+	}
+	s.extra_header = extra;
 	target = http_target_new(&s);
 	free(extra);
 	free(whole);
 	return target;
+}
+
+static void make_targets(struct endpoint *e, const char *key)
+{
+	const struct protocol *p = e->protocol;
+
+	e->target =
+		make_target(e, protocol_url(p, e->url, e->job->model, e->stream), key);
+	if (p->models_path)
+		e->models_target =
+			make_target(e, mem_printf("%s%s", e->url, p->models_path), key);
 }
 
 enum err_code endpoints_make(struct worker *w, struct err *err)
@@ -45,7 +73,11 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 	w->endpoint = mem_zalloc(w->n_endpoints, sizeof(*w->endpoint));
 	for (size_t t = 0; t < w->job.n_teachers; t++) {
 		const struct job_teacher *teacher = &w->job.teacher[t];
+		const struct protocol *protocol = protocol_find(teacher->api);
 
+		if (!protocol)
+			return err_set(
+				err, ERR_INVALID, "no protocol '%s'", teacher->api);
 		if (key_read(teacher, &keys.text[t], err) != ERR_NONE)
 			return err->code;
 		for (size_t u = 0; u < teacher->n_urls; u++, e++) {
@@ -56,11 +88,11 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			to->job = teacher;
 			to->url = teacher->url[u];
 			to->server = (enum job_server)teacher->server;
+			to->protocol = protocol;
+			to->stream =
+				protocol_streams(protocol, teacher, &w->job.sampling);
 			buf_init(&to->own_request, LIMIT_CORPUS_LINE);
-			to->target = make_target(
-				teacher, to->url, w->protocol->path, keys.text[t]);
-			to->models_target =
-				make_target(teacher, to->url, "/models", keys.text[t]);
+			make_targets(to, keys.text[t]);
 		}
 	}
 	return ERR_NONE;
@@ -186,7 +218,8 @@ static struct request_terms terms_of(const struct worker *w, const struct endpoi
 		.sampling = &w->job.sampling,
 		.server = e->server,
 		.top_logprobs = w->job.top_logprobs,
-		.prefill = w->job.prefill};
+		.prefill = w->job.prefill,
+		.stream = e->stream};
 }
 
 /* Many prompts ask for the same, and a prompt's samples come one after the
@@ -205,7 +238,7 @@ const struct request_form *endpoint_form(
 	request_form_release(&e->own_form);
 	buf_clear(&e->own_request);
 	terms.overrides = &p->overrides;
-	if (w->protocol->form_init(&e->own_form, &terms, &err) != ERR_NONE) {
+	if (e->protocol->form_init(&e->own_form, &terms, &err) != ERR_NONE) {
 		log_info("worker", "an endpoint cannot be asked what a prompt asks for",
 			"url=%s server=%s prompt=%" PRIu64 " why=%s",
 			log_quote(e->url).text, job_server_name(e->server),
@@ -221,7 +254,7 @@ static void make_form(struct worker *w, struct endpoint *e)
 	struct request_terms terms = terms_of(w, e);
 	struct err err = {0};
 
-	if (w->protocol->form_init(&e->form, &terms, &err) == ERR_NONE)
+	if (e->protocol->form_init(&e->form, &terms, &err) == ERR_NONE)
 		return;
 	log_error("worker", "this endpoint cannot be asked what the job asks",
 		"url=%s server=%s why=%s", log_quote(e->url).text,

@@ -117,13 +117,8 @@ static bool take_job(struct worker *w, const struct wire_welcome *m)
 		return true;
 	w->job_text = mem_dup_text((const char *)m->job.data, m->job.len);
 	if (job_parse(w->job_text, m->job.len, "the job", &w->job, &err) == ERR_NONE) {
-		/* All teachers of a job speak one protocol in this version. */
-		w->protocol = protocol_find(w->job.teacher[0].api);
 		w->ready = mem_zalloc(w->job.n_teachers, sizeof(*w->ready));
-		if (!w->protocol)
-			err_set(&err, ERR_INVALID, "no protocol '%s'",
-				w->job.teacher[0].api);
-		else if (endpoints_make(w, &err) == ERR_NONE)
+		if (endpoints_make(w, &err) == ERR_NONE)
 			return true;
 	}
 	w->fatal = err;

@@ -141,6 +141,10 @@ static void add_capture(json_t *body, const struct request_terms *terms)
 	}
 	if (d->return_ids)
 		set(body, d->return_ids, json_true());
+	if (terms->stream) {
+		set(body, "stream", json_true());
+		set(body, "stream_options", json_pack("{s:b}", "include_usage", 1));
+	}
 }
 
 static bool is_protected(const char *name)

@@ -52,23 +52,21 @@ static bool read_answer(void *owner, const void *bytes, size_t len)
 {
 	struct ask *a = owner;
 
-	return a->w->protocol->feed(a->reader, bytes, len);
+	return reader_feed(a->reader, bytes, len);
 }
 
 static void ask_question(struct probe *p, struct endpoint *e)
 {
 	struct worker *w = &p->w;
-	struct answer_rules rules = {.top_logprobs = (uint32_t)w->job.top_logprobs,
-		.logits_required = w->job.logits_required,
-		.body_max = answer_body_max(w->job.sampling.max_tokens,
-			w->job.top_logprobs, p->messages.len)};
+	struct answer_rules rules =
+		asking_rules(&w->job, &w->job.sampling, e, p->messages.len);
 	struct ask *a = asking_take(w);
 
 	a->endpoint = e;
 	a->sent_ms = clock_mono_ms();
 	buf_clear(&a->body);
-	w->protocol->write_request(&e->form, p->messages, SEED_NONE, &a->body);
-	w->protocol->begin(a->reader, &rules, &a->answer);
+	e->protocol->write_request(&e->form, p->messages, SEED_NONE, &a->body);
+	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
 	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
 		read_answer);
 }
@@ -134,7 +132,7 @@ static void describe(struct probe *p, struct ask *a, const struct http_outcome *
 
 static void answered(struct probe *p, struct ask *a, const struct http_outcome *o)
 {
-	enum reason reason = p->w.protocol->end(a->reader);
+	enum reason reason = reader_end(a->reader);
 	const struct answer_error *e = &a->answer.error;
 	char detail[400];
 
@@ -179,7 +177,6 @@ enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 
 	w->job = *job;
 	w->random_state = 1;
-	w->protocol = protocol_find(job->teacher[0].api);
 	w->http = http_new(64);
 	w->encoder = encoder_new();
 	w->tokens = tokens_new();

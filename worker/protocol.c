@@ -3,20 +3,19 @@
 
 #include <string.h>
 
-#include "worker/openai_answer.h"
+#include "common/mem.h"
 #include "worker/openai_request.h"
+#include "worker/openai_shape.h"
 
 static const struct protocol protocols[] = {
 	{
 		.name = "openai-chat",
 		.path = "/chat/completions",
+		.models_path = "/models",
+		.top_logprobs_max = -1,
+		.shape = &openai_shape,
 		.form_init = openai_form_init,
 		.write_request = openai_write_request,
-		.reader_new = openai_reader_new,
-		.reader_free = openai_reader_free,
-		.begin = openai_reader_begin,
-		.feed = openai_reader_feed,
-		.end = openai_reader_end,
 	},
 };
 
@@ -26,6 +25,29 @@ const struct protocol *protocol_find(const char *api)
 		if (strcmp(protocols[i].name, api) == 0)
 			return &protocols[i];
 	return NULL;
+}
+
+bool protocol_streams(const struct protocol *p, const struct job_teacher *teacher,
+	const struct job_sampling *sampling)
+{
+	if (p->shape->streamed == FRAMING_WHOLE)
+		return false;
+	if (teacher->stream != JOB_STREAM_AUTO)
+		return teacher->stream == JOB_STREAM_YES;
+	(void)sampling;
+	return false;
+}
+
+char *protocol_url(
+	const struct protocol *p, const char *url, const char *model, bool stream)
+{
+	const char *path = stream && p->stream_path ? p->stream_path : p->path;
+	const char *hole = strstr(path, "{model}");
+
+	if (!hole)
+		return mem_printf("%s%s", url, path);
+	return mem_printf("%s%.*s%s%s", url, (int)(hole - path), path, model,
+		hole + strlen("{model}"));
 }
 
 void request_form_release(struct request_form *form)

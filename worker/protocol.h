@@ -3,9 +3,10 @@
  * protocol.h - the ways to ask a teacher, and to read what it says
  *
  * One entry per value of a teacher's "api". The worker knows no protocol: it
- * takes the entry, makes one form per teacher, and per request writes the form
- * with that request's messages and seed. Whatever is the same for all prompts
- * is turned into text once, so that a request costs three copies.
+ * takes the entry, makes one form per endpoint, and per request writes the form
+ * with that request's messages and seed; the reader (reader.h) reads the answer
+ * by the entry's shape. Whatever is the same for all prompts is turned into
+ * text once, so that an OpenAI-shaped request costs three copies.
  *
  * Pure: no I/O, no clock, no keys.
  */
@@ -20,6 +21,7 @@
 #include "common/job.h"
 #include "common/overrides.h"
 #include "worker/answer.h"
+#include "worker/shape.h"
 
 /* What all requests of a job to one teacher have in common. Lent while the
  * form is made. A prompt that asks for something by itself gets a form of its
@@ -32,6 +34,7 @@ struct request_terms {
 	int64_t top_logprobs;
 	bool prefill;
 	const struct overrides *overrides; /* of one prompt; NULL: none */
+	bool stream;                       /* protocol_streams */
 };
 
 struct request_form {
@@ -42,9 +45,18 @@ struct request_form {
 	double temperature; /* sent; NaN: none */
 };
 
+/* Where the key goes. */
+enum protocol_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_X_GOOG_API_KEY };
+
 struct protocol {
 	const char *name; /* as in the job: "openai-chat" */
-	const char *path; /* behind the endpoint's url */
+	/* Behind the endpoint's url; "{model}" stands for the model's name. */
+	const char *path, *stream_path;
+	const char *models_path;    /* lists the models; NULL: nothing does */
+	const char *const *headers; /* name, value, ..., NULL; or NULL */
+	enum protocol_auth auth;
+	int64_t top_logprobs_max; /* 0: no logprobs at all; -1: as many as asked */
+	const struct shape *shape;
 
 	/* ERR_INVALID names the job's key that this server cannot serve; the
 	 * form is then empty. The caller releases it in either case. */
@@ -54,21 +66,20 @@ struct protocol {
 	 * SEED_NONE or any number, of which 31 bits are sent. */
 	void (*write_request)(const struct request_form *form, struct bytes messages,
 		uint64_t seed, struct buf *out);
-
-	/* A reader reads one answer after the other: begin, feed as bytes
-	 * come, end. feed says false when no further byte can change the
-	 * verdict (the transfer may be stopped); end gives it. Any status's
-	 * body may be read: an error's is REASON_ERROR_OBJECT. */
-	struct answer_reader *(*reader_new)(void);
-	void (*reader_free)(struct answer_reader *reader);
-	void (*begin)(struct answer_reader *reader, const struct answer_rules *rules,
-		struct answer *answer);
-	bool (*feed)(struct answer_reader *reader, const void *bytes, size_t len);
-	enum reason (*end)(struct answer_reader *reader);
 };
 
 /* NULL if this build has no protocol of that name. */
 const struct protocol *protocol_find(const char *api);
+
+/* Answers of so many tokens and more are asked for as a stream, unless the job
+ * says otherwise: what degenerates can be cut, and silence is no riddle. */
+#define PROTOCOL_STREAM_FROM_TOKENS 4096
+bool protocol_streams(const struct protocol *p, const struct job_teacher *teacher,
+	const struct job_sampling *sampling);
+
+/* The whole address to ask; the caller frees it. */
+char *protocol_url(
+	const struct protocol *p, const char *url, const char *model, bool stream);
 
 void request_form_release(struct request_form *form);
 

@@ -28,6 +28,7 @@
 #include "worker/http.h"
 #include "worker/protocol.h"
 #include "worker/rate.h"
+#include "worker/reader.h"
 #include "worker/retry.h"
 #include "worker/tokens.h"
 
@@ -117,9 +118,11 @@ struct endpoint {
 	enum job_server server;
 	bool looked, looking; /* at /models: what server it is */
 	struct ask *look;
+	const struct protocol *protocol;
 	struct request_form form;
 	struct buf own_request;       /* the request that own_form was made for */
 	struct request_form own_form; /* of prompts that ask for it by themselves */
+	bool stream;
 	bool asked_model_listed;
 
 	uint32_t share, in_flight;
@@ -137,7 +140,7 @@ struct ask {
 	struct transfer *transfer;
 	struct endpoint *endpoint;
 	struct task *task; /* NULL: a look at /models, or the lease was lost */
-	struct answer_reader *reader;
+	struct reader *reader;
 	struct answer answer;
 	struct buf body, raw;
 	int64_t sent_ms, created_ms;
@@ -162,7 +165,6 @@ struct worker {
 	uint32_t number, heartbeat_ms, settings;
 	char *job_text;
 	struct job job;
-	const struct protocol *protocol;
 	struct endpoint *endpoint;
 	size_t n_endpoints;
 
@@ -208,6 +210,9 @@ void task_settled(struct worker *w, struct task *t);
 /* asking.c */
 void asking_start(struct worker *w, int64_t now_ms);
 void asking_ended(void *to, struct transfer *t, const struct http_outcome *o);
+struct answer_rules asking_rules(const struct job *job,
+	const struct job_sampling *sampling, const struct endpoint *e,
+	size_t prompt_bytes);
 void asking_release(struct worker *w, struct ask *a);
 struct ask *asking_take(struct worker *w);
 void task_failed(struct worker *w, struct task *t, enum reason reason, int status);

@@ -21,7 +21,8 @@
 #include "answer_bodies.h"
 #include "common/mem.h"
 #include "peer.h"
-#include "worker/openai_answer.h"
+#include "worker/openai_shape.h"
+#include "worker/reader.h"
 
 #define TOKENS 512
 #define ROUNDS_MAX 8192
@@ -41,7 +42,7 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-struct shape {
+struct body_shape {
 	const char *name;
 	struct body_shape body;
 };
@@ -53,7 +54,7 @@ struct shape {
 			style, rows, false, TOKENS, k                                  \
 		}                                                                      \
 	}
-static const struct shape shapes[] = {
+static const struct body_shape shapes[] = {
 	{"plain", {BODY_OPENAI, false, false, 160, 0}}, /* 1 KB */
 	SHAPE("openai_k0", BODY_OPENAI, true, 0),
 	SHAPE("openai_k5", BODY_OPENAI, true, 5),
@@ -75,16 +76,16 @@ static const struct shape shapes[] = {
 /* Ours */
 
 static bool read_by_us(
-	struct answer_reader *reader, struct bytes body, int k, struct answer *a)
+	struct reader *reader, struct bytes body, int k, struct answer *a)
 {
 	const struct answer_rules rules = {
 		.top_logprobs = k > 0 ? (uint32_t)k : 1, .body_max = LIMIT_BODY};
 
-	openai_reader_begin(reader, &rules, a);
+	reader_begin(reader, &openai_shape, &rules, a);
 	for (size_t at = 0; at < body.len; at += FEED)
-		openai_reader_feed(reader, body.data + at,
+		reader_feed(reader, body.data + at,
 			body.len - at < FEED ? body.len - at : FEED);
-	return openai_reader_end(reader) == REASON_NONE;
+	return reader_end(reader) == REASON_NONE;
 }
 
 /* The peers' arrays: more than the body can fill, and touched. */
@@ -200,7 +201,7 @@ static double median(struct side *s)
 	return s->n ? s->seconds[s->n / 2] : (double)NAN;
 }
 
-static void die(const struct shape *shape, const char *who, const char *what)
+static void die(const struct body_shape *shape, const char *who, const char *what)
 {
 	fprintf(stderr, "%s: %s %s\n", shape->name, who, what);
 	exit(1);
@@ -210,11 +211,11 @@ enum who { OURS, SIMDJSON, JANSSON, N_WHO };
 
 /* One shape's body and who reads it. */
 struct trial {
-	const struct shape *shape;
+	const struct body_shape *shape;
 	struct buf body; /* with the peer's padding behind it */
 	size_t len;
 	enum peer_ids ids;
-	struct answer_reader *reader;
+	struct reader *reader;
 	struct answer ours;
 	struct peer_answer theirs;
 };
@@ -238,7 +239,7 @@ static bool read_once(struct trial *t, enum who who)
 	}
 }
 
-static void begin(struct trial *t, const struct shape *shape)
+static void begin(struct trial *t, const struct body_shape *shape)
 {
 	static const enum peer_ids ids[] = {[BODY_OPENAI] = PEER_BYTES,
 		[BODY_VLLM] = PEER_ID_TEXTS,
@@ -252,7 +253,7 @@ static void begin(struct trial *t, const struct shape *shape)
 	memset(buf_reserve(&t->body, peer_simdjson_padding()), 0,
 		peer_simdjson_padding());
 #endif
-	t->reader = openai_reader_new();
+	t->reader = reader_new();
 	peer_prepare(&t->theirs, &shape->body, t->len);
 }
 
@@ -260,7 +261,7 @@ static void end(struct trial *t)
 {
 	buf_release(&t->body);
 	answer_release(&t->ours);
-	openai_reader_free(t->reader);
+	reader_free(t->reader);
 	peer_release(&t->theirs);
 }
 
@@ -288,7 +289,7 @@ static void round_of(struct trial *t, enum who who, int times, struct side *side
 	side->seconds[side->n++] = (now_s() - begun) / times;
 }
 
-static void measure(const struct shape *shape, double seconds, bool json)
+static void measure(const struct body_shape *shape, double seconds, bool json)
 {
 	static struct side sides[N_WHO];
 	struct trial t;
@@ -327,7 +328,7 @@ static void measure(const struct shape *shape, double seconds, bool json)
 	end(&t);
 }
 
-static bool is_asked_for(const struct shape *shape, char **names)
+static bool is_asked_for(const struct body_shape *shape, char **names)
 {
 	if (!*names)
 		return true;

@@ -8,7 +8,8 @@
 
 #include "common/text.h"
 #include "worker/align.h"
-#include "worker/openai_answer.h"
+#include "worker/openai_shape.h"
+#include "worker/reader.h"
 #include "worker/score.h"
 #include "worker/spans.h"
 #include "worker/think.h"
@@ -77,11 +78,10 @@ static void use(struct answer *a)
 	buf_release(&stream);
 }
 
-static enum reason read_in(struct answer_reader *reader,
-	const struct answer_rules *rules, const uint8_t *body, size_t len, size_t piece,
-	struct answer *a)
+static enum reason read_in(struct reader *reader, const struct answer_rules *rules,
+	const uint8_t *body, size_t len, size_t piece, struct answer *a)
 {
-	openai_reader_begin(reader, rules, a);
+	reader_begin(reader, &openai_shape, rules, a);
 	for (size_t at = 0; at < len; at += piece) {
 		size_t n = len - at < piece ? len - at : piece;
 		uint8_t *copy = malloc(n);
@@ -89,12 +89,12 @@ static enum reason read_in(struct answer_reader *reader,
 
 		MUST(copy);
 		memcpy(copy, body + at, n);
-		goes_on = openai_reader_feed(reader, copy, n);
+		goes_on = reader_feed(reader, copy, n);
 		free(copy);
 		if (!goes_on)
 			break;
 	}
-	return openai_reader_end(reader);
+	return reader_end(reader);
 }
 
 static bool same(const struct buf *a, const struct buf *b)
@@ -114,7 +114,7 @@ static void check_same(const struct answer *a, const struct answer *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
-	struct answer_reader *reader = openai_reader_new();
+	struct reader *reader = reader_new();
 	struct answer whole = {0}, pieces = {0};
 	struct answer_rules rules = {.body_max = MIB(1)};
 	enum reason reason;
@@ -138,6 +138,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	}
 	answer_release(&whole);
 	answer_release(&pieces);
-	openai_reader_free(reader);
+	reader_free(reader);
 	return 0;
 }

@@ -7,7 +7,8 @@
 #include <math.h>
 
 #include "common/limits.h"
-#include "worker/openai_answer.h"
+#include "worker/openai_shape.h"
+#include "worker/reader.h"
 
 #define K 5
 
@@ -354,8 +355,8 @@ static bool is_a_matter_of_taste(
 	return root == NULL;
 }
 
-static void check_body(struct answer_reader *reader, const struct buf *body,
-	size_t piece, struct answer *a)
+static void check_body(
+	struct reader *reader, const struct buf *body, size_t piece, struct answer *a)
 {
 	static const struct answer_rules rules = {
 		.top_logprobs = K, .body_max = MIB(1)};
@@ -365,12 +366,12 @@ static void check_body(struct answer_reader *reader, const struct buf *body,
 	enum reason reason;
 	bool is_json;
 
-	openai_reader_begin(reader, &rules, a);
+	reader_begin(reader, &openai_shape, &rules, a);
 	for (size_t at = 0; at < body->len; at += piece)
-		if (!openai_reader_feed(reader, body->data + at,
+		if (!reader_feed(reader, body->data + at,
 			    body->len - at < piece ? body->len - at : piece))
 			break;
-	reason = openai_reader_end(reader);
+	reason = reader_end(reader);
 	is_json = reason != REASON_BODY_CUT && reason != REASON_BAD_JSON &&
 		  reason != REASON_BODY_TOO_LONG;
 	/* A document that is no object or list is none for jansson here. */
@@ -388,7 +389,7 @@ static void check_body(struct answer_reader *reader, const struct buf *body,
 
 static void run(uint64_t seed, int n, bool broken)
 {
-	struct answer_reader *reader = openai_reader_new();
+	struct reader *reader = reader_new();
 	struct answer a = {0};
 	struct buf body;
 	int readable = 0;
@@ -407,7 +408,7 @@ static void run(uint64_t seed, int n, bool broken)
 	assert_true(readable > (broken ? n / 50 : n * 9 / 10));
 	buf_release(&body);
 	answer_release(&a);
-	openai_reader_free(reader);
+	reader_free(reader);
 }
 
 static void openai_answer__has_the_values_that_jansson_sees(void **state)

@@ -367,12 +367,14 @@ static void model_matches__allows_dates_paths_and_endings(void **state)
 static void answer_body_max__follows_the_rule(void **state)
 {
 	(void)state;
-	assert_int_equal(answer_body_max(1024, 20, 0), MIB(1) + 1024 * 21 * 160);
-	assert_int_equal(answer_body_max(1024, 0, 0), MIB(1) + 1024 * 160);
-	assert_int_equal(answer_body_max(1024, 0, 500), MIB(1) + 1024 * 160 + 500 * 8);
-	assert_int_equal(answer_body_max(JOB_UNSET_INT, 0, 0), LIMIT_BODY);
-	assert_int_equal(answer_body_max(LIMIT_MAX_TOKENS, LIMIT_TOP_K, 9), LIMIT_BODY);
-	assert_int_equal(answer_body_max(1, 0, SIZE_MAX), LIMIT_BODY);
+	assert_int_equal(answer_body_max(1024, 20, false, 0), MIB(1) + 1024 * 21 * 160);
+	assert_int_equal(answer_body_max(1024, 0, false, 0), MIB(1) + 1024 * 160);
+	assert_int_equal(
+		answer_body_max(1024, 0, false, 500), MIB(1) + 1024 * 160 + 500 * 8);
+	assert_int_equal(answer_body_max(JOB_UNSET_INT, 0, false, 0), LIMIT_BODY);
+	assert_int_equal(
+		answer_body_max(LIMIT_MAX_TOKENS, LIMIT_TOP_K, false, 9), LIMIT_BODY);
+	assert_int_equal(answer_body_max(1, 0, false, SIZE_MAX), LIMIT_BODY);
 }
 
 /* The body of a prompt that asks for something by itself. */

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # The worker's pure parts. Transcripts and corpora are read from the source tree;
 # the corpora may lie beside it.
-foreach(name align endpoints final_answer http intern openai_answer openai_random openai_request rate retry
-        rows score spans think tokens)
+foreach(name align answers endpoints final_answer frames http intern loop_watch openai_random
+        openai_request rate retry rows score spans think tokens tool_parts)
   retort_unit_test(${name} retort_worker PkgConfig::JANSSON)
 endforeach()
-target_compile_definitions(test_openai_answer
+target_compile_definitions(test_answers
                            PRIVATE TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
 target_compile_definitions(test_final_answer
                            PRIVATE CORPORA="${CMAKE_SOURCE_DIR}/../shared/data")

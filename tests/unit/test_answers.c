@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every case of tests/data/answers, in pieces of every size and cut at every
- * place. The form of the files: tests/data/answers/README.md. */
+ * place. A folder for each protocol; the form of the files is in the README.md
+ * there. */
 #include "unit/unit.h"
 
 #include <dirent.h>
@@ -8,14 +9,16 @@
 
 #include "common/mem.h"
 #include "common/text.h"
-#include "worker/openai_answer.h"
+#include "worker/protocol.h"
+#include "worker/reader.h"
 
 #ifndef TEST_DATA
 #define TEST_DATA "tests/data"
 #endif
 
 struct answer_case {
-	char name[256];
+	char name[512];
+	const struct shape *shape;
 	struct answer_rules rules;
 	struct buf body;
 	char *expect; /* lines */
@@ -82,15 +85,19 @@ static void read_rules(const char *text, struct answer_rules *rules)
 	assert_non_null(at);
 	*rules = (struct answer_rules){.top_logprobs = (uint32_t)atoi(at + 2),
 		.logits_required = strstr(text, "required") != NULL,
+		.stream = strstr(text, "stream") != NULL,
+		.loop = {6, 300},
 		.body_max = max ? (size_t)atoi(max + 9) : MIB(1)};
 }
 
-static void case_read(const char *name, struct answer_case *c)
+static void case_read(const char *api, const char *name, struct answer_case *c)
 {
 	char path[1024], *rules, *body;
 
-	snprintf(path, sizeof(path), TEST_DATA "/answers/%s", name);
-	snprintf(c->name, sizeof(c->name), "%s", name);
+	snprintf(path, sizeof(path), TEST_DATA "/answers/%s/%s", api, name);
+	snprintf(c->name, sizeof(c->name), "%s/%s", api, name);
+	assert_non_null(protocol_find(api));
+	c->shape = protocol_find(api)->shape;
 	c->text = read_file(path);
 	rules = behind_line(c->text, "rules: ");
 	body = behind_line(rules, "body:\n");
@@ -258,21 +265,21 @@ static void put_answer(struct buf *out, const struct answer *a, enum reason reas
 
 static int n_wrong; /* cases go on after one that fails */
 
-static enum reason read_in_pieces(struct answer_reader *reader,
-	const struct answer_case *c, size_t len, size_t piece, struct answer *a)
+static enum reason read_in_pieces(struct reader *reader, const struct answer_case *c,
+	size_t len, size_t piece, struct answer *a)
 {
-	openai_reader_begin(reader, &c->rules, a);
+	reader_begin(reader, c->shape, &c->rules, a);
 	for (size_t at = 0; at < len; at += piece) {
 		size_t n = len - at < piece ? len - at : piece;
 		/* Exactly as long as the piece, so that ASan sees overreads. */
 		unsigned char *copy = mem_dup(c->body.data + at, n);
-		bool goes_on = openai_reader_feed(reader, copy, n);
+		bool goes_on = reader_feed(reader, copy, n);
 
 		free(copy);
 		if (!goes_on)
 			break;
 	}
-	return openai_reader_end(reader);
+	return reader_end(reader);
 }
 
 static void compare(const struct answer_case *c, size_t piece, const char *got)
@@ -296,7 +303,7 @@ static void compare(const struct answer_case *c, size_t piece, const char *got)
 }
 
 static void check_case(
-	struct answer_reader *reader, const struct answer_case *c, struct answer *a)
+	struct reader *reader, const struct answer_case *c, struct answer *a)
 {
 	static const size_t pieces[] = {1, 2, 3, 7, 16, 4096, MIB(1)};
 	enum reason reason = REASON_NONE;
@@ -313,12 +320,22 @@ static void check_case(
 	buf_release(&got);
 }
 
-static void check_cuts(
-	struct answer_reader *reader, const struct answer_case *c, struct answer *a)
+/* Behind the semantic end of a stream only blanks are left. */
+static bool only_blanks_behind(const struct answer_case *c, size_t len)
 {
-	if (read_in_pieces(reader, c, c->body.len, MIB(1), a) != REASON_NONE)
+	while (len < c->body.len && strchr(" \r\n", c->body.data[len]))
+		len++;
+	return c->rules.stream && len == c->body.len;
+}
+
+static void check_cuts(
+	struct reader *reader, const struct answer_case *c, struct answer *a)
+{
+	/* What was ended early is read no further. */
+	if (read_in_pieces(reader, c, c->body.len, MIB(1), a) != REASON_NONE ||
+		(a->flags & FLAG_LOOPING))
 		return;
-	for (size_t len = 0; len < c->body.len; len++) {
+	for (size_t len = 0; len < c->body.len && !only_blanks_behind(c, len); len++) {
 		enum reason reason = read_in_pieces(reader, c, len, MIB(1), a);
 
 		if (reason != REASON_BODY_CUT) {
@@ -332,11 +349,37 @@ static void check_cuts(
 	}
 }
 
-static void for_all_cases(void (*check)(
-	struct answer_reader *, const struct answer_case *, struct answer *))
+static int for_cases_of(const char *api,
+	void (*check)(struct reader *, const struct answer_case *, struct answer *),
+	struct reader *reader, struct answer *a)
+{
+	struct dirent **entries;
+	char folder[512];
+	int n, n_cases = 0;
+
+	snprintf(folder, sizeof(folder), TEST_DATA "/answers/%s", api);
+	n = scandir(folder, &entries, NULL, alphasort);
+	assert_true(n > 0);
+	for (int i = 0; i < n; i++) {
+		struct answer_case c;
+
+		if (strstr(entries[i]->d_name, ".case")) {
+			case_read(api, entries[i]->d_name, &c);
+			check(reader, &c, a);
+			case_release(&c);
+			n_cases++;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return n_cases;
+}
+
+static void for_all_cases(
+	void (*check)(struct reader *, const struct answer_case *, struct answer *))
 {
 	/* One reader and one answer for all, as in the worker. */
-	struct answer_reader *reader = openai_reader_new();
+	struct reader *reader = reader_new();
 	struct answer a = {0};
 	struct dirent **entries;
 	int n = scandir(TEST_DATA "/answers", &entries, NULL, alphasort), n_cases = 0;
@@ -344,30 +387,24 @@ static void for_all_cases(void (*check)(
 	assert_true(n > 0);
 	n_wrong = 0;
 	for (int i = 0; i < n; i++) {
-		struct answer_case c;
-
-		if (strstr(entries[i]->d_name, ".case")) {
-			case_read(entries[i]->d_name, &c);
-			check(reader, &c, &a);
-			case_release(&c);
-			n_cases++;
-		}
+		if (!strchr(entries[i]->d_name, '.'))
+			n_cases += for_cases_of(entries[i]->d_name, check, reader, &a);
 		free(entries[i]);
 	}
 	free(entries);
 	assert_true(n_cases > 150);
 	answer_release(&a);
-	openai_reader_free(reader);
+	reader_free(reader);
 	assert_int_equal(n_wrong, 0);
 }
 
-static void openai_answer__is_read_as_the_transcripts_say(void **state)
+static void answers__are_read_as_the_transcripts_say(void **state)
 {
 	(void)state;
 	for_all_cases(check_case);
 }
 
-static void openai_answer__is_never_readable_when_cut(void **state)
+static void answers__are_never_readable_when_cut(void **state)
 {
 	(void)state;
 	for_all_cases(check_cuts);
@@ -376,9 +413,9 @@ static void openai_answer__is_never_readable_when_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(openai_answer__is_read_as_the_transcripts_say),
-		cmocka_unit_test(openai_answer__is_never_readable_when_cut),
+		cmocka_unit_test(answers__are_read_as_the_transcripts_say),
+		cmocka_unit_test(answers__are_never_readable_when_cut),
 	};
 
-	return cmocka_run_group_tests_name("openai_answer", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("answers", tests, NULL, NULL);
 }

@@ -3,19 +3,11 @@
 
 #include "common/text.h"
 #include "worker/align.h"
-#include "worker/openai_reader.h"
+#include "worker/reader_state.h"
 
 static bool is_given(const struct answer_text *t)
 {
 	return t->present && t->text.len > 0;
-}
-
-static void exchange(struct answer_text *a, struct answer_text *b)
-{
-	struct answer_text was = *a;
-
-	*a = *b;
-	*b = was;
 }
 
 static enum reason because(struct answer *a, enum reason reason, const char *why)
@@ -24,33 +16,11 @@ static enum reason because(struct answer *a, enum reason reason, const char *why
 	return reason;
 }
 
-/* Two names for one thing: the one that says something. */
-static void settle_names(struct openai_reader *r)
-{
-	struct answer *a = r->head.answer;
-
-	if (r->other_reasoning.present &&
-		(!a->reasoning.present ||
-			(is_given(&r->other_reasoning) && !is_given(&a->reasoning))))
-		exchange(&a->reasoning, &r->other_reasoning);
-	if (!a->stop_reason.present && r->matched_stop.present)
-		exchange(&a->stop_reason, &r->matched_stop);
-	if (a->tool_calls.present) {
-		const struct buf *t = &a->tool_calls.text;
-
-		if (t->data[0] != '[' && !r->why_shape)
-			r->why_shape = "the tool calls are no list";
-		a->tool_calls.present = memchr(t->data, '{', t->len) != NULL;
-	}
-	if (!a->tool_calls.present && r->function_call.present)
-		exchange(&a->tool_calls, &r->function_call);
-}
-
 /* Errors that are no member `error`: vLLM's and SGLang's flat ones, gateways'
  * {"message": ...} and FastAPI's {"detail": ...}. */
-static void settle_error(struct openai_reader *r)
+static void settle_error(struct reader *r)
 {
-	struct answer_error *e = &r->head.answer->error;
+	struct answer_error *e = &r->answer->error;
 	struct bytes detail = buf_bytes(&r->detail.text);
 
 	if (e->present)
@@ -63,13 +33,13 @@ static void settle_error(struct openai_reader *r)
 	if (!e->message[0] && r->detail.present) {
 		if (detail.data[0] == '"')
 			detail = bytes_of(detail.data + 1, detail.len - 2);
-		openai_set_text(e->message, sizeof(e->message), detail);
+		reader_set_text(e->message, sizeof(e->message), detail);
 	}
 }
 
-static enum reason judge_choices(struct openai_reader *r)
+static enum reason judge_choices(struct reader *r)
 {
-	struct answer *a = r->head.answer;
+	struct answer *a = r->answer;
 
 	if (r->n_choices == 0)
 		return because(a, REASON_NO_CHOICES, "there is no choice");
@@ -95,50 +65,35 @@ static enum reason judge_texts(struct answer *a)
 	return REASON_NONE;
 }
 
-static enum reason judge_finish(struct answer *a)
+static enum reason judge_finish(struct reader *r)
 {
-	static const struct {
-		const char *text;
-		enum finish finish;
-		enum reason reason;
-	} known[] = {
-		{"stop", FINISH_STOP, REASON_NONE},
-		{"length", FINISH_LENGTH, REASON_NONE},
-		{"eos", FINISH_STOP, REASON_NONE},
-		{"eos_token", FINISH_STOP, REASON_NONE},
-		{"end_turn", FINISH_STOP, REASON_NONE},
-		{"stop_sequence", FINISH_STOP_WORD, REASON_NONE},
-		{"max_tokens", FINISH_LENGTH, REASON_NONE},
-		{"tool_calls", FINISH_TOOL_CALLS, REASON_NONE},
-		{"function_call", FINISH_TOOL_CALLS, REASON_NONE},
-		{"content_filter", FINISH_CONTENT_FILTER, REASON_NONE},
-		{"abort", FINISH_OTHER, REASON_ABORTED},
-		{"error", FINISH_OTHER, REASON_ABORTED},
-		{"insufficient_system_resource", FINISH_OTHER, REASON_ABORTED},
-	};
-	struct bytes text = buf_bytes(&a->finish_text.text);
+	struct answer *a = r->answer;
 
+	if (r->cut_early) {
+		a->flags |= FLAG_LOOPING;
+		a->finish = FINISH_LENGTH;
+		return REASON_NONE;
+	}
 	if (!a->finish_text.present)
 		return because(a, REASON_NO_FINISH, "there is no finish reason");
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].text) != text.len ||
-			memcmp(known[i].text, text.data, text.len) != 0)
+	for (const struct shape_finish *f = r->shape->finishes; f->text; f++) {
+		if (!text_is(&a->finish_text, f->text))
 			continue;
-		a->finish = known[i].finish;
+		a->finish = f->finish;
 		/* A stop word is named; a stop token is a number or null. */
 		if (a->finish == FINISH_STOP && a->stop_reason.present &&
 			a->stop_reason.text.data[0] == '"')
 			a->finish = FINISH_STOP_WORD;
-		if (known[i].reason != REASON_NONE)
-			return because(a, known[i].reason, "the server gave up");
+		if (f->reason != REASON_NONE)
+			return because(a, f->reason, "the server gave up");
 		return REASON_NONE;
 	}
 	return because(a, REASON_UNKNOWN_FINISH, "the finish reason is unknown");
 }
 
-static enum reason judge_usage(struct openai_reader *r)
+static enum reason judge_usage(struct reader *r)
 {
-	struct answer *a = r->head.answer;
+	struct answer *a = r->answer;
 
 	if (r->why_usage)
 		return because(a, REASON_BAD_USAGE, r->why_usage);
@@ -164,25 +119,25 @@ static enum reason judge_content(struct answer *a)
 	return REASON_NONE;
 }
 
-static enum reason judge_missing_rows(struct openai_reader *r)
+static enum reason judge_missing_rows(struct reader *r)
 {
-	struct answer *a = r->head.answer;
+	struct answer *a = r->answer;
 	bool has_text = is_given(&a->content) || is_given(&a->reasoning);
 
 	a->flags |= FLAG_LOGITS_MISSING;
-	if (r->head.rules.logits_required && has_text)
+	if (r->rules.logits_required && has_text)
 		return because(a, REASON_LOGPROBS_MISSING,
 			"logprobs were asked for and there are none");
 	return REASON_NONE;
 }
 
-static enum reason judge_rows(struct openai_reader *r)
+static enum reason judge_rows(struct reader *r)
 {
-	struct answer *a = r->head.answer;
+	struct answer *a = r->answer;
 	struct rows_verdict verdict;
 	enum reason reason = REASON_NONE;
 
-	if (r->head.rules.top_logprobs == 0)
+	if (r->rules.top_logprobs == 0)
 		return REASON_NONE;
 	if (a->rows.m == 0)
 		reason = judge_missing_rows(r);
@@ -191,7 +146,7 @@ static enum reason judge_rows(struct openai_reader *r)
 	if (r->rows.tokens.bad)
 		return because(a, REASON_BAD_LOGPROBS, r->rows.tokens.bad);
 	align_counts(a);
-	verdict = rows_normalise(&a->rows, r->head.rules.top_logprobs);
+	verdict = rows_normalise(&a->rows, r->rules.top_logprobs);
 	if (verdict.reason != REASON_NONE)
 		return because(a, verdict.reason, verdict.why);
 	if (verdict.partial)
@@ -200,12 +155,13 @@ static enum reason judge_rows(struct openai_reader *r)
 	return REASON_NONE;
 }
 
-enum reason openai_judge(struct openai_reader *r)
+enum reason reader_judge(struct reader *r)
 {
-	struct answer *a = r->head.answer;
+	struct answer *a = r->answer;
 	enum reason reason;
 
-	settle_names(r);
+	if (r->shape->settle)
+		r->shape->settle(r);
 	settle_error(r);
 	if (a->error.present)
 		return because(a, REASON_ERROR_OBJECT, "an error came instead");
@@ -217,7 +173,7 @@ enum reason openai_judge(struct openai_reader *r)
 	if (reason == REASON_NONE)
 		reason = judge_texts(a);
 	if (reason == REASON_NONE)
-		reason = judge_finish(a);
+		reason = judge_finish(r);
 	if (reason == REASON_NONE)
 		reason = judge_usage(r);
 	if (reason == REASON_NONE)
