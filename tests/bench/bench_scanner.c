@@ -42,7 +42,7 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-struct body_shape {
+struct measured {
 	const char *name;
 	struct body_shape body;
 };
@@ -54,7 +54,7 @@ struct body_shape {
 			style, rows, false, TOKENS, k                                  \
 		}                                                                      \
 	}
-static const struct body_shape shapes[] = {
+static const struct measured shapes[] = {
 	{"plain", {BODY_OPENAI, false, false, 160, 0}}, /* 1 KB */
 	SHAPE("openai_k0", BODY_OPENAI, true, 0),
 	SHAPE("openai_k5", BODY_OPENAI, true, 5),
@@ -201,7 +201,7 @@ static double median(struct side *s)
 	return s->n ? s->seconds[s->n / 2] : (double)NAN;
 }
 
-static void die(const struct body_shape *shape, const char *who, const char *what)
+static void die(const struct measured *shape, const char *who, const char *what)
 {
 	fprintf(stderr, "%s: %s %s\n", shape->name, who, what);
 	exit(1);
@@ -211,7 +211,7 @@ enum who { OURS, SIMDJSON, JANSSON, N_WHO };
 
 /* One shape's body and who reads it. */
 struct trial {
-	const struct body_shape *shape;
+	const struct measured *shape;
 	struct buf body; /* with the peer's padding behind it */
 	size_t len;
 	enum peer_ids ids;
@@ -239,7 +239,7 @@ static bool read_once(struct trial *t, enum who who)
 	}
 }
 
-static void begin(struct trial *t, const struct body_shape *shape)
+static void begin(struct trial *t, const struct measured *shape)
 {
 	static const enum peer_ids ids[] = {[BODY_OPENAI] = PEER_BYTES,
 		[BODY_VLLM] = PEER_ID_TEXTS,
@@ -289,7 +289,7 @@ static void round_of(struct trial *t, enum who who, int times, struct side *side
 	side->seconds[side->n++] = (now_s() - begun) / times;
 }
 
-static void measure(const struct body_shape *shape, double seconds, bool json)
+static void measure(const struct measured *shape, double seconds, bool json)
 {
 	static struct side sides[N_WHO];
 	struct trial t;
@@ -328,7 +328,7 @@ static void measure(const struct body_shape *shape, double seconds, bool json)
 	end(&t);
 }
 
-static bool is_asked_for(const struct body_shape *shape, char **names)
+static bool is_asked_for(const struct measured *shape, char **names)
 {
 	if (!*names)
 		return true;
