@@ -85,7 +85,7 @@ static void add_flags(struct buf *out, const struct sample *s)
 		if (!(flags >> i & 1) || !flag_name(i))
 			continue;
 		buf_printf(out, "%s%s", n++ ? ", " : "", flag_name(i));
-		if (1 << i == FLAG_MISALIGNED && rule)
+		if (1u << i == FLAG_MISALIGNED && rule)
 			buf_printf(out, " (%s)", rule);
 	}
 	if (s->is_duplicate)
