@@ -14,7 +14,7 @@ build="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libcurl4-openssl-d
   libsqlite3-dev liblmdb-dev libjansson-dev libzstd-dev zlib1g-dev libxxhash-dev
   libsodium-dev libmicrohttpd-dev ca-certificates"
 demo="sqlite3 python3 procps"
-test="libcmocka-dev sqlite3 python3 python3-lmdb python3-zstandard python3-xxhash
+test="libcmocka-dev sqlite3 python3 python3-venv python3-lmdb python3-zstandard python3-xxhash
   clang clang-format man-db procps curl strace mount util-linux
   zstd gzip"
 bench="nginx-light wrk sqlite3 python3 libcmocka-dev g++ libsimdjson-dev"

@@ -15,6 +15,14 @@ function(retort_store_test name)
 endfunction()
 
 set(_here ${CMAKE_CURRENT_SOURCE_DIR}/system)
+add_executable(make_parquet system/make_parquet.c)
+target_include_directories(make_parquet PRIVATE ${CMAKE_SOURCE_DIR})
+target_link_libraries(make_parquet PRIVATE retort_store retort_flags)
+if(RETORT_SYSTEM_PYTHON)
+  add_test(NAME system/parquet COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_parquet.py
+                                       $<TARGET_FILE:make_parquet>)
+  set_tests_properties(system/parquet PROPERTIES LABELS slow TIMEOUT 300)
+endif()
 retort_store_test(store_commands ${_here}/store_commands.sh)
 if(RETORT_SYSTEM_PYTHON)
   # Needs python3-lmdb, python3-zstandard and python3-xxhash; says so if not.
