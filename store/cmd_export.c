@@ -5,17 +5,20 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/options.h"
 #include "common/text.h"
+#include "store/causal.h"
 #include "store/commands.h"
 #include "store/export.h"
 #include "store/locate.h"
 
 /* What the command line says. */
 static struct export_options options;
-static int64_t since;
+static int64_t since, k, length;
+static const char *shift;
 static bool json;
-static char formats[160] = "one of:";
+static char formats[240] = "one of:";
 
 static const struct option table[] = {
 	{.name = "format",
@@ -47,6 +50,29 @@ static const struct option table[] = {
 		.kind = OPTION_FLAG,
 		.help = "jsonl: with token ids and logprobs",
 		.to = &options.with_logits},
+	{.name = "k",
+		.kind = OPTION_INTEGER,
+		.value_name = "N",
+		.help = "distillkit, axolotl: candidates a position (top_logprobs)",
+		.to = &k,
+		.min = 1,
+		.max = LIMIT_TOP_K},
+	{.name = "shift",
+		.kind = OPTION_TEXT,
+		.value_name = "HOW",
+		.help = "distillkit, axolotl: next: row i is of token i + 1; same: of i",
+		.to = &shift},
+	{.name = "length",
+		.kind = OPTION_INTEGER,
+		.value_name = "N",
+		.help = "distillkit, axolotl: cut or fill every row to N positions",
+		.to = &length,
+		.min = 2,
+		.max = LIMIT_MAX_TOKENS},
+	{.name = "include-misaligned",
+		.kind = OPTION_FLAG,
+		.help = "distillkit, axolotl: with samples that are flagged so",
+		.to = &options.with_misaligned},
 	{.name = "force",
 		.kind = OPTION_FLAG,
 		.help = "replace an export that is there",
@@ -75,6 +101,32 @@ static int complain(const struct err *err)
 	return EXIT_FAILED;
 }
 
+/* The options about rows at positions; says what is wrong with them. */
+static bool check_rows(const struct export_format *format)
+{
+	const char *given = k                         ? "--k"
+			    : length                  ? "--length"
+			    : options.with_misaligned ? "--include-misaligned"
+			    : shift                   ? "--shift"
+						      : NULL;
+
+	options.shift_same = shift && strcmp(shift, "same") == 0;
+	if (shift && !options.shift_same && strcmp(shift, "next") != 0) {
+		fprintf(stderr, "retort export: --shift is next or same, not '%s'\n",
+			shift);
+		return false;
+	}
+	if (given && !format->places_rows) {
+		fprintf(stderr,
+			"retort export: %s is for --format distillkit and axolotl\n",
+			given);
+		return false;
+	}
+	options.k = (uint32_t)k;
+	options.length = (uint32_t)length;
+	return true;
+}
+
 /* What is wrong before anything is read is the caller's to mend: exit 2. */
 static int check(void)
 {
@@ -99,6 +151,8 @@ static int check(void)
 			format->name);
 		return EXIT_USAGE;
 	}
+	if (!check_rows(format))
+		return EXIT_USAGE;
 	if (!options.where)
 		return EXIT_OK;
 	if (filter_compile(options.where, &where, &column, &err) != ERR_NONE)
@@ -107,12 +161,30 @@ static int check(void)
 	return EXIT_OK;
 }
 
+/* What a format that places rows could not place. */
+static void say_left_out(const struct manifest *m)
+{
+	const json_t *left_out = json_object_get(m->rows, "left_out");
+
+	for (int i = CAUSAL_PLACED + 1; i < CAUSAL_VERDICTS; i++) {
+		enum causal_verdict why = (enum causal_verdict)i;
+		json_int_t n = json_integer_value(
+			json_object_get(left_out, causal_verdict_name(why)));
+
+		if (n > 0)
+			fprintf(stderr, "left out %lld samples %s\n", (long long)n,
+				causal_verdict_text(why));
+	}
+}
+
 static void say(const struct manifest *m, int64_t began_us)
 {
 	double seconds = (double)(clock_mono_us() - began_us) / 1e6;
-	uint64_t bytes = m->n_files ? m->file[0].size : 0;
+	uint64_t bytes = 0;
 	char size[16];
 
+	for (size_t i = 0; i < m->n_files; i++)
+		bytes += m->file[i].size;
 	text_count((double)bytes, size);
 	fprintf(stderr,
 		"wrote %llu samples of %llu prompts (%llu accepted) up to sequence %llu "
@@ -121,6 +193,7 @@ static void say(const struct manifest *m, int64_t began_us)
 		(unsigned long long)m->accepted, (unsigned long long)m->until,
 		strcmp(options.out, "-") == 0 ? "standard output" : options.out, size,
 		seconds);
+	say_left_out(m);
 }
 
 static int run(const char *path)

@@ -14,6 +14,8 @@ static const struct export_format *const formats[] = {
 	&export_lmdb,
 	&export_jsonl,
 	&export_messages,
+	&export_distillkit,
+	&export_axolotl,
 	NULL,
 };
 
@@ -54,11 +56,13 @@ static enum err_code add_all(struct export *e, const struct export_format *forma
 
 		if (code == ERR_NOT_FOUND)
 			return ERR_NONE;
+		e->left_out = false;
 		if (code == ERR_NONE)
 			code = format->add(e, s, reader_entry(r), err);
 		if (code != ERR_NONE)
 			return code;
-		manifest_count(&e->manifest, s);
+		if (!e->left_out)
+			manifest_count(&e->manifest, s);
 	}
 }
 

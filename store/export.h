@@ -25,6 +25,12 @@ struct export_options {
 	uint64_t since;
 	bool with_logits;
 	bool force; /* replace an export that is there */
+
+	/* Of formats that place rows (causal.h). */
+	uint32_t k;      /* candidates a position; 0: as many as the job asks for */
+	uint32_t length; /* positions of every row; 0: as many as the sample has */
+	bool shift_same; /* a row at the token that it describes, not before it */
+	bool with_misaligned;
 };
 
 /* What a format works with. */
@@ -35,11 +41,13 @@ struct export
 	struct manifest manifest;
 	struct outfile out; /* of formats that write one file */
 	void *state;        /* the format's own */
+	bool left_out;      /* add says that it did not take the sample */
 };
 
 struct export_format {
 	const char *name, *summary;
-	bool is_folder; /* writes a folder, by itself */
+	bool is_folder;   /* writes a folder, by itself */
+	bool places_rows; /* takes the options for that */
 	/* With the reader's view open. */
 	enum err_code (*open)(struct export *e, struct err *err);
 	/* Samples in key order, `entry` being the sample's in `key`. */
@@ -51,7 +59,8 @@ struct export_format {
 	void (*close)(struct export *e);
 };
 
-extern const struct export_format export_jsonl, export_messages, export_lmdb;
+extern const struct export_format export_jsonl, export_messages, export_lmdb,
+	export_distillkit, export_axolotl;
 
 /* NULL, with an error that names the nearest one, for an unknown name. */
 const struct export_format *export_find(const char *name, struct err *err);

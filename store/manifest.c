@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/manifest.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
 #include "common/text.h"
 
 /* A member per generation: what was asked of whom. */
@@ -52,7 +52,11 @@ enum err_code manifest_begin(struct manifest *m, struct dataset *d,
 void manifest_release(struct manifest *m)
 {
 	json_decref(m->origin);
-	m->origin = NULL;
+	json_decref(m->rows);
+	free(m->file);
+	m->origin = m->rows = NULL;
+	m->file = NULL;
+	m->n_files = m->cap_files = 0;
 }
 
 static void count_teacher(struct manifest *m, const struct record *r)
@@ -95,7 +99,7 @@ void manifest_count(struct manifest *m, const struct sample *s)
 
 void manifest_add_file(struct manifest *m, const struct outfile_sum *sum)
 {
-	assert(m->n_files < MANIFEST_FILES);
+	MEM_GROW(m->file, m->cap_files, m->n_files + 1);
 	m->file[m->n_files++] = *sum;
 }
 
@@ -195,6 +199,8 @@ char *manifest_text(const struct manifest *m, bool indent)
 		all, "where", m->where ? json_string(m->where) : json_null());
 	json_object_set(all, "accept", json_object_get(m->origin, "accept"));
 	json_object_set_new(all, "logits", json_boolean(m->with_logits));
+	if (m->rows)
+		json_object_set(all, "rows", m->rows);
 	json_object_set_new(all, "counts", counts_json(m));
 	json_object_set_new(all, "tokens",
 		json_pack("{s:I, s:I, s:I, s:I}", "prompt",

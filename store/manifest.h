@@ -17,7 +17,6 @@
 #include "store/outfile.h"
 #include "store/sample.h"
 
-#define MANIFEST_FILES 4
 #define MANIFEST_TEACHERS 64 /* over all settings generations */
 
 struct manifest_teacher {
@@ -41,8 +40,9 @@ struct manifest {
 	struct manifest_teacher teacher[MANIFEST_TEACHERS];
 	size_t n_teachers;
 
-	struct outfile_sum file[MANIFEST_FILES];
-	size_t n_files;
+	struct outfile_sum *file;
+	size_t n_files, cap_files;
+	json_t *rows; /* of formats that place rows: how, and what is left out */
 
 	uint64_t last_prompt; /* of the sample counted last */
 	json_t *origin;       /* run, settings, ...: from the dataset */

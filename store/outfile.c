@@ -169,6 +169,17 @@ void outfile_abort(struct outfile *f)
 	release(f);
 }
 
+/* data_0.parquet, data_1.parquet, ... */
+static bool is_data_file(const char *name)
+{
+	size_t digits;
+
+	if (strncmp(name, "data_", 5) != 0)
+		return false;
+	digits = strspn(name + 5, "0123456789");
+	return digits > 0 && strcmp(name + 5 + digits, ".parquet") == 0;
+}
+
 /* Whether a folder holds nothing but what an export leaves there. */
 static bool is_replaceable(const char *path, bool *empty)
 {
@@ -186,7 +197,8 @@ static bool is_replaceable(const char *path, bool *empty)
 		if (strcmp(entry->d_name, "manifest.json") == 0)
 			has_manifest = true;
 		else if (strcmp(entry->d_name, "data.mdb") != 0 &&
-			 strcmp(entry->d_name, "lock.mdb") != 0)
+			 strcmp(entry->d_name, "lock.mdb") != 0 &&
+			 !is_data_file(entry->d_name))
 			others = true;
 	}
 	closedir(dir);

@@ -2,6 +2,8 @@
 #include "unit/make_dataset.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -395,6 +397,84 @@ static void export__leaves_nothing_behind_when_it_fails(void **state)
 	free(folder);
 }
 
+/* A folder of Parquet files with a manifest; what is read back of them is the affair
+ * of tests/system/trainer_exports.py. */
+static void export__gives_trainers_what_has_tokens_and_rows(void **state)
+{
+	char *folder = path_of("rows"), *inside, *text;
+	struct export_options options = {.format = "axolotl", .out = folder, .k = 2};
+	json_t *m, *rows;
+	struct err err;
+
+	(void)state;
+	must(run(options, NULL, &err), &err);
+	inside = file_join(folder, "manifest.json");
+	text = contents(inside);
+	m = json_loads(text, 0, NULL);
+	assert_non_null(m);
+	rows = json_object_get(m, "rows");
+	/* One of the four; the others have no logits. */
+	assert_int_equal(count_of(m, "counts", "samples"), 1);
+	assert_int_equal(count_of(rows, "left_out", "no_logits"), 3);
+	assert_int_equal(json_integer_value(json_object_get(rows, "positions")), 6);
+	assert_int_equal(json_integer_value(json_object_get(rows, "distributions")), 3);
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(m, "files"), 0), "name")),
+		"data_0.parquet");
+	json_decref(m);
+	free(text);
+	/* Replaced when asked, and never if there is anything else. */
+	assert_int_equal(run(options, NULL, &err), ERR_EXISTS);
+	options.force = true;
+	options.format = "distillkit";
+	must(run(options, NULL, &err), &err);
+	free(inside);
+	inside = file_join(folder, "data_x.parquet");
+	must(file_write(inside, "mine", 4, 0644, &err), &err);
+	assert_int_equal(run(options, NULL, &err), ERR_EXISTS);
+	free(inside);
+	free(folder);
+}
+
+/* The job asks for no logprobs, so nobody says how many candidates. */
+static void export__asks_for_k_where_the_job_has_none(void **state)
+{
+	char *folder = path_of("rows");
+	struct export_options options = {.format = "distillkit", .out = folder};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(run(options, NULL, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "--k"));
+	assert_false(file_exists(folder));
+	free(folder);
+}
+
+/* A disk that is full: neither the folder nor what was written aside of it. */
+static void export__of_rows_that_fails_leaves_nothing(void **state)
+{
+	char *folder = path_of("rows"), *aside;
+	struct export_options options = {.format = "axolotl", .out = folder, .k = 2};
+	struct rlimit was, none;
+	void (*signal_was)(int) = signal(SIGXFSZ, SIG_IGN);
+	struct err err;
+
+	(void)state;
+	aside = mem_printf("%s.%ld.tmp", folder, (long)getpid());
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(run(options, NULL, &err), ERR_IO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, signal_was);
+	assert_false(file_exists(folder));
+	assert_false(file_exists(aside));
+	must(run(options, NULL, &err), &err);
+	free(aside);
+	free(folder);
+}
+
 static void export__refuses_what_it_does_not_know(void **state)
 {
 	struct export_options options = {.format = "jsonk", .out = "-"};
@@ -430,6 +510,12 @@ int main(void)
 			export__replaces_only_what_it_may, begin, end),
 		cmocka_unit_test_setup_teardown(
 			export__leaves_nothing_behind_when_it_fails, begin, end),
+		cmocka_unit_test_setup_teardown(
+			export__gives_trainers_what_has_tokens_and_rows, begin, end),
+		cmocka_unit_test_setup_teardown(
+			export__asks_for_k_where_the_job_has_none, begin, end),
+		cmocka_unit_test_setup_teardown(
+			export__of_rows_that_fails_leaves_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(
 			export__refuses_what_it_does_not_know, begin, end),
 	};
