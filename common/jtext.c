@@ -6,20 +6,20 @@
 #include "common/bytes.h"
 #include "common/text.h"
 
-/* The first byte of [p, end) that is not plain text, or end. */
+/* As jrun_text, without a call where the run is short. */
 static inline const unsigned char *plain_end(
 	const unsigned char *p, const unsigned char *end)
 {
-	while (end - p >= 8) {
+	if (end - p >= 8) {
 		uint64_t stop = jt_special(get_u64(p));
 
-		if (stop)
-			return p + (__builtin_ctzll(stop) >> 3);
-		p += 8;
+		if (!stop)
+			return jrun_text(p + 8, end);
+		p += __builtin_ctzll(stop) >> 3;
+		if (*p < 0x80)
+			return p;
 	}
-	while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-		p++;
-	return p;
+	return jrun_text(p, end);
 }
 
 static int hex4(const unsigned char *p)
@@ -125,14 +125,10 @@ bool jt_string_part(const unsigned char *p, const unsigned char *end,
 				return true;
 			*escaped = true;
 			p += n;
-		} else if (*p >= 0x80) {
-			size_t n = utf8_sequence(p, (size_t)(end - p));
-
-			if (n == 0)
-				return utf8_may_complete(p, end);
-			p += n;
 		} else {
-			return false; /* a raw control character */
+			/* A sequence that is cut, a bad one or a raw control
+			 * character. */
+			return *p >= 0x80 && utf8_may_complete(p, end);
 		}
 	}
 }
@@ -175,19 +171,26 @@ static const unsigned char *unescape_one(const unsigned char *p, unsigned char *
 	return p;
 }
 
-/* Unescapes from p on up to stop or a little further; returns how far. */
+/* Unescapes from p on up to stop or a little further; returns how far. There is
+ * room for as many bytes as are left. */
 static const unsigned char *unescape_run(
 	const unsigned char *p, const unsigned char *stop, unsigned char **to)
 {
-	while (p < stop) {
-		const unsigned char *slash = memchr(p, '\\', (size_t)(stop - p));
-		size_t n = (size_t)((slash ? slash : stop) - p);
+	while (stop - p >= 8) {
+		uint64_t w = get_u64(p), slash = jt_stops(w);
+		unsigned n = slash ? (unsigned)__builtin_ctzll(slash) >> 3 : 8;
 
-		memcpy(*to, p, n);
+		put_u64(*to, w);
 		*to += n;
 		p += n;
 		if (slash)
 			p = unescape_one(p, to);
+	}
+	while (p < stop) {
+		if (*p == '\\')
+			p = unescape_one(p, to);
+		else
+			*(*to)++ = *p++;
 	}
 	return p;
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/jrun.h"
 
 enum jt { JT_OK, JT_MORE, JT_BAD };
 
@@ -26,12 +27,21 @@ struct jnumber {
 	bool is_integer; /* no fraction, no exponent, fits int64_t */
 };
 
+static inline bool jt_is_space(unsigned char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* Behind the white space at p. */
 static inline const unsigned char *jt_space(
 	const unsigned char *p, const unsigned char *end)
 {
-	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-		p++;
-	return p;
+	if (p == end || *p > ' ')
+		return p;
+	/* Mostly one blank or a line break; a longer one is an indent. */
+	if (!jt_is_space(*p) || ++p == end || !jt_is_space(*p))
+		return p;
+	return jrun_space(p, end);
 }
 
 /* A set top bit for each byte of w, eight bytes of a string, that may end it: a

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/bytes.h"
+#include "common/jrun.h"
 #include "common/mem.h"
 
 size_t utf8_sequence(const void *s, size_t len)
@@ -187,19 +187,12 @@ size_t text_printable(const void *s, size_t len, char *out)
 	return at;
 }
 
-/* A set top bit for each of eight bytes that is no printable ASCII; only the
- * lowest set bit is exact. */
-static inline uint64_t unprintable(uint64_t w)
+bool text_begins_control(const void *s, size_t len)
 {
-	const uint64_t each = 0x0101010101010101u;
-	uint64_t del = w ^ each * 0x7f;
+	const unsigned char *p = s;
 
-	return (w | (w - each * 0x20) | ((del - each) & ~del)) & each * 0x80;
-}
-
-/* True if the byte at p, no printable ASCII, begins a control character. */
-static bool begins_control(const unsigned char *p, size_t len)
-{
+	if (len == 0)
+		return false;
 	switch (p[0]) {
 	case '\t':
 	case '\n':
@@ -215,33 +208,11 @@ static bool begins_control(const unsigned char *p, size_t len)
 	}
 }
 
-/* Bytes of the character whose first byte is c. */
-static size_t width(unsigned char c)
-{
-	return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-}
-
 bool text_has_control(const void *s, size_t len)
 {
 	const unsigned char *p = s, *end = len ? p + len : p;
 
-	while (p < end) {
-		if (end - p >= 8) {
-			uint64_t found = unprintable(get_u64(p));
-
-			if (!found) {
-				p += 8;
-				continue;
-			}
-			p += (size_t)__builtin_ctzll(found) >> 3;
-		}
-		if ((*p < 0x20 || *p >= 0x7f) && begins_control(p, (size_t)(end - p)))
-			return true;
-		if (width(*p) >= (size_t)(end - p))
-			return false;
-		p += width(*p);
-	}
-	return false;
+	return jrun_control(p, end) != end;
 }
 
 /* Edits (insert, delete, replace, swap of neighbours) from a to b. */

@@ -32,6 +32,9 @@ size_t text_printable(const void *s, size_t len, char *out);
  * feed; DEL; C1 controls; U+202D and U+202E. The text must be valid UTF-8. */
 bool text_has_control(const void *s, size_t len);
 
+/* Whether such a character begins at s. */
+bool text_begins_control(const void *s, size_t len);
+
 /* The entry of `names` (NULL-terminated) nearest to `word` by edit distance,
  * if it is near enough to be meant; else NULL. */
 const char *text_nearest(const char *word, const char *const *names);

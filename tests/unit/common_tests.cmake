@@ -3,3 +3,6 @@ foreach(name buf bytes clock err file hash jnumber job jplace jscan limits link 
         options overrides reason rundir signals text token_map wire)
   retort_unit_test(${name} retort_common)
 endforeach()
+
+# Where reading is done by two forms of one function.
+retort_unit_test(jrun retort_common)
