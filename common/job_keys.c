@@ -222,10 +222,10 @@ static json_t *tree_json(const void *from)
 
 static bool read_api(struct job_reader *r, const char *path, json_t *v, void *to)
 {
-	static const char *const offered[] = {"openai-chat", "openai", NULL};
-	static const char *const later[] = {"openai-responses", "completions",
-		"openai-completions", "sglang", "llamacpp", "gemini", "vertex",
-		"anthropic", "ollama", NULL};
+	static const char *const offered[] = {"openai-chat", "openai",
+		"openai-responses", "gemini", "vertex", "anthropic", "ollama", NULL};
+	static const char *const later[] = {
+		"completions", "openai-completions", "sglang", "llamacpp", NULL};
 	const char *name = json_string_value(v), *nearest;
 
 	if (!name)
@@ -233,21 +233,23 @@ static bool read_api(struct job_reader *r, const char *path, json_t *v, void *to
 	for (int i = 0; offered[i]; i++) {
 		if (strcmp(name, offered[i]) == 0) {
 			free(*(char **)to);
-			*(char **)to = mem_dup_str("openai-chat");
+			*(char **)to = mem_dup_str(
+				strcmp(name, "openai") == 0 ? "openai-chat" : name);
 			return true;
 		}
 	}
 	for (int i = 0; later[i]; i++)
 		if (strcmp(name, later[i]) == 0)
 			return job_complain(r, path,
-				"'%s' is known, but this build does not offer it (only "
-				"openai-chat)",
+				"'%s' is known, but this build does not offer it",
 				name);
 	nearest = text_nearest(name, offered);
 	return job_complain(r, path, "%s is not a protocol of ours%s%s%s",
 		log_quote(name).text, nearest ? " (did you mean '" : "",
 		nearest ? nearest : "",
-		nearest ? "'?)" : "; this build has openai-chat");
+		nearest ? "'?)"
+			: "; this build has openai-chat, openai-responses, gemini, "
+			  "vertex, anthropic and ollama");
 }
 
 static bool read_stream(struct job_reader *r, const char *path, json_t *v, void *to)

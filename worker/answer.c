@@ -42,7 +42,8 @@ void answer_clear(struct answer *a)
 	a->finish = FINISH_OTHER;
 	a->usage = (struct answer_usage){
 		COUNT_UNKNOWN, COUNT_UNKNOWN, COUNT_UNKNOWN, COUNT_UNKNOWN};
-	a->error.present = false;
+	a->error.present = a->blocked = false;
+	a->error.retry_after_ms = 0;
 	a->error.code[0] = a->error.type[0] = a->error.message[0] = '\0';
 	rows_clear(&a->rows);
 	a->has_rows = false;

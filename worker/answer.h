@@ -63,6 +63,7 @@ struct answer_error {
 	char code[64]; /* numbers as decimal text */
 	char type[64];
 	char message[ANSWER_ERROR_TEXT + 1];
+	int64_t retry_after_ms; /* told in the body; 0: not told */
 };
 
 struct answer {
@@ -84,6 +85,7 @@ struct answer {
 	struct answer_ids token_ids, prompt_token_ids;
 	uint32_t flags;             /* enum sample_flag */
 	enum misaligned misaligned; /* as far as the answer alone tells; see align.h */
+	bool blocked;               /* a filter refused the prompt */
 	const char *why;            /* constant text behind the reason; NULL */
 };
 

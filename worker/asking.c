@@ -98,6 +98,22 @@ struct answer_rules asking_rules(const struct job *job,
 		.loop = {(uint32_t)job->loop_repeats, (uint32_t)job->loop_bytes}};
 }
 
+static bool write_request(struct ask *a, const struct task *t, const struct endpoint *e,
+	const struct request_form *form)
+{
+	struct err err = {0};
+
+	a->seed = form->takes_seed ? seed_of(a->w, t) : form->seed;
+	buf_clear(&a->body);
+	if (e->protocol->write_request(form, t->prompt->texts.messages, a->seed,
+		    &a->body, &err) == ERR_NONE)
+		return true;
+	log_info("worker", "a prompt cannot be put to this endpoint",
+		"url=%s api=%s prompt=%" PRIu64 " why=%s", log_quote(e->url).text,
+		e->protocol->name, t->prompt->grant->number, log_quote(err.msg).text);
+	return false;
+}
+
 static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t now_ms)
 {
 	struct job_sampling sampling =
@@ -105,26 +121,23 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 	struct answer_rules rules =
 		asking_rules(&w->job, &sampling, e, t->prompt->texts.messages.len);
 	const struct request_form *form = endpoint_form(w, e, t->prompt);
-	struct ask *a;
+	struct ask *a = asking_take(w);
 
 	task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
-	if (!form) {
+	if (!form || !write_request(a, t, e, form)) {
+		asking_release(w, a);
 		task_failed(w, t, REASON_BAD_PROMPT, 0);
 		return;
 	}
-	a = asking_take(w);
 	t->state = TASK_ASKED;
 	t->prompt->last = e;
 	a->task = t;
 	a->endpoint = e;
 	a->sent_ms = now_ms;
 	a->created_ms = clock_wall_ms();
-	a->seed = form->takes_seed ? seed_of(w, t) : form->seed;
 	a->temperature = form->temperature;
 	a->answered_before = e->answered;
-	buf_clear(&a->body);
 	buf_clear(&a->raw);
-	e->protocol->write_request(form, t->prompt->texts.messages, a->seed, &a->body);
 	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
 	e->in_flight++;
 	e->asked++;
@@ -252,6 +265,16 @@ static void try_again(struct worker *w, struct task *t, int64_t not_before_ms)
 	task_list_add(&w->waiting, t);
 }
 
+/* Told in a header, or in the body. */
+static int64_t retry_after_of(const struct ask *a)
+{
+	int64_t in_body = a->answer.error.retry_after_ms;
+
+	if (a->outcome.retry_after_ms >= 0)
+		return a->outcome.retry_after_ms;
+	return in_body > 0 && in_body <= RETRY_AFTER_MAX_MS ? in_body : -1;
+}
+
 static void take_failure(
 	struct worker *w, struct ask *a, enum reason reason, int64_t now_ms)
 {
@@ -262,7 +285,7 @@ static void take_failure(
 
 	log_failure(a, reason, a->outcome.status);
 	health_failed(&e->health, reason, a->outcome.status, a->sent_ms,
-		a->outcome.retry_after_ms, worker_chance(w), now_ms);
+		retry_after_of(a), worker_chance(w), now_ms);
 	/* An answer that cannot be read may still have been paid for. */
 	t->wasted_nusd += encode_cost(e->job, &a->answer.usage);
 	t->wasted_prompt_tokens += count_or_zero(a->answer.usage.prompt_tokens);

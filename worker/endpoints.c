@@ -60,9 +60,8 @@ static void make_targets(struct endpoint *e, const char *key)
 
 	e->target =
 		make_target(e, protocol_url(p, e->url, e->job->model, e->stream), key);
-	if (p->models_path)
-		e->models_target =
-			make_target(e, mem_printf("%s%s", e->url, p->models_path), key);
+	e->models_target =
+		make_target(e, mem_printf("%s%s", e->url, p->models_path), key);
 }
 
 enum err_code endpoints_make(struct worker *w, struct err *err)
@@ -88,6 +87,8 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			to->job = teacher;
 			to->url = teacher->url[u];
 			to->server = (enum job_server)teacher->server;
+			if (to->server == SERVER_AUTO)
+				to->server = protocol->server;
 			to->protocol = protocol;
 			to->stream =
 				protocol_streams(protocol, teacher, &w->job.sampling);
@@ -191,6 +192,17 @@ static enum job_server server_by_owner(const char *owner)
 	return SERVER_OPENAI;
 }
 
+static void note_listed(struct endpoint *e, const char *name)
+{
+	if (name && strncmp(name, "models/", 7) == 0)
+		name += 7;
+	if (name &&
+		(strcmp(name, e->job->model) == 0 ||
+			model_matches(bytes_of(e->job->model, strlen(e->job->model)),
+				bytes_of(name, strlen(name)))))
+		e->asked_model_listed = true;
+}
+
 /* What /models says, as far as it can be read: who made the server, and
  * whether it knows the model by the name that the job has. */
 static enum job_server read_models(struct endpoint *e, struct buf *body)
@@ -200,14 +212,15 @@ static enum job_server read_models(struct endpoint *e, struct buf *body)
 	size_t i;
 
 	json_array_foreach(json_object_get(tree, "data"), i, one) {
-		const char *id = json_string_value(json_object_get(one, "id"));
 		const char *owner = json_string_value(json_object_get(one, "owned_by"));
 
 		if (owner && i == 0)
 			server = server_by_owner(owner);
-		if (id && strcmp(id, e->job->model) == 0)
-			e->asked_model_listed = true;
+		note_listed(e, json_string_value(json_object_get(one, "id")));
 	}
+	/* Gemini's and Ollama's lists. */
+	json_array_foreach(json_object_get(tree, "models"), i, one)
+		note_listed(e, json_string_value(json_object_get(one, "name")));
 	json_decref(tree);
 	return server;
 }
@@ -219,7 +232,8 @@ static struct request_terms terms_of(const struct worker *w, const struct endpoi
 		.server = e->server,
 		.top_logprobs = w->job.top_logprobs,
 		.prefill = w->job.prefill,
-		.stream = e->stream};
+		.stream = e->stream,
+		.logits_required = w->job.logits_required};
 }
 
 /* Many prompts ask for the same, and a prompt's samples come one after the

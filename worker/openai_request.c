@@ -313,15 +313,15 @@ static unsigned char *put_number(unsigned char *to, uint32_t v)
 	return put(to, digits + at, (size_t)(SEED_DIGITS - at));
 }
 
-void openai_write_request(const struct request_form *form, struct bytes messages,
-	uint64_t seed, struct buf *out)
+enum err_code openai_write_request(const struct request_form *form,
+	struct bytes messages, uint64_t seed, struct buf *out, struct err *err)
 {
 	size_t most = form->head.len + messages.len + form->tail.len +
 		      strlen(SEED_KEY) + SEED_DIGITS;
 	unsigned char *to = buf_reserve(out, most);
 
 	if (!to)
-		return;
+		return err_set(err, ERR_INVALID, "the request is too long");
 	to = put(to, form->head.data, form->head.len);
 	to = put(to, messages.data, messages.len);
 	if (seed != SEED_NONE && form->takes_seed) {
@@ -330,4 +330,5 @@ void openai_write_request(const struct request_form *form, struct bytes messages
 	}
 	to = put(to, form->tail.data, form->tail.len);
 	out->len = (size_t)(to - out->data);
+	return ERR_NONE;
 }

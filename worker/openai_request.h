@@ -16,7 +16,7 @@
 
 enum err_code openai_form_init(struct request_form *form,
 	const struct request_terms *terms, struct err *err) MUST_CHECK;
-void openai_write_request(const struct request_form *form, struct bytes messages,
-	uint64_t seed, struct buf *out);
+enum err_code openai_write_request(const struct request_form *form,
+	struct bytes messages, uint64_t seed, struct buf *out, struct err *err);
 
 #endif

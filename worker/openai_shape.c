@@ -103,18 +103,17 @@ static void on_message(struct reader *r)
 }
 
 static const struct shape_place places[PLACE_N] = {
-	[PLACE_ROOT] = {SHAPE_PLACE(root, PLACE_NONE)},
-	[PLACE_ERROR] = {SHAPE_PLACE(error, PLACE_ROOT)},
-	[PLACE_USAGE] = {SHAPE_PLACE(usage, PLACE_ROOT), .is_count = true},
-	[PLACE_PROMPT_DETAILS] = {SHAPE_PLACE(prompt_details, PLACE_USAGE),
+	[PLACE_ROOT] = {SHAPE_PLACE(root)},
+	[PLACE_ERROR] = {SHAPE_PLACE(error)},
+	[PLACE_USAGE] = {SHAPE_PLACE(usage), .is_count = true},
+	[PLACE_PROMPT_DETAILS] = {SHAPE_PLACE(prompt_details), .is_count = true},
+	[PLACE_COMPLETION_DETAILS] = {SHAPE_PLACE(completion_details),
 		.is_count = true},
-	[PLACE_COMPLETION_DETAILS] = {SHAPE_PLACE(completion_details, PLACE_USAGE),
-		.is_count = true},
-	[PLACE_CHOICES] = {.parent = PLACE_ROOT, .entry = PLACE_CHOICE},
-	[PLACE_CHOICE] = {SHAPE_PLACE(choice, PLACE_CHOICES), .is_choice = true},
-	[PLACE_MESSAGE] = {SHAPE_PLACE(message, PLACE_CHOICE), .entered = on_message},
-	[PLACE_LOGPROBS] = {SHAPE_PLACE(logprobs, PLACE_CHOICE)},
-	[PLACE_ROWS] = {.parent = PLACE_LOGPROBS, .is_rows = true},
+	[PLACE_CHOICES] = {.entry = PLACE_CHOICE},
+	[PLACE_CHOICE] = {SHAPE_PLACE(choice), .is_choice = true},
+	[PLACE_MESSAGE] = {SHAPE_PLACE(message), .entered = on_message},
+	[PLACE_LOGPROBS] = {SHAPE_PLACE(logprobs)},
+	[PLACE_ROWS] = {.is_rows = true},
 };
 
 static const struct shape_finish finishes[] = {
@@ -137,8 +136,8 @@ static const struct shape_finish finishes[] = {
 static void own(struct reader *r, unsigned number, enum jscan_event event)
 {
 	if (number == OWN_KIND) {
-		r->is_flat_error = event == JSCAN_STRING && r->scan.text.len == 5 &&
-				   memcmp(r->scan.text.data, "error", 5) == 0;
+		r->is_flat_error =
+			event == JSCAN_STRING && bytes_are(r->scan.text, "error");
 		reader_skip_value(r, event);
 	} else if (event != JSCAN_NUMBER) {
 		reader_wrong_value(r, event);

@@ -61,11 +61,17 @@ static void ask_question(struct probe *p, struct endpoint *e)
 	struct answer_rules rules =
 		asking_rules(&w->job, &w->job.sampling, e, p->messages.len);
 	struct ask *a = asking_take(w);
+	struct err err = {0};
 
 	a->endpoint = e;
 	a->sent_ms = clock_mono_ms();
 	buf_clear(&a->body);
-	e->protocol->write_request(&e->form, p->messages, SEED_NONE, &a->body);
+	if (e->protocol->write_request(
+		    &e->form, p->messages, SEED_NONE, &a->body, &err) != ERR_NONE) {
+		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
+		asking_release(w, a);
+		return;
+	}
 	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
 	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
 		read_answer);

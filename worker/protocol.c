@@ -4,18 +4,75 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "worker/anthropic.h"
+#include "worker/gemini.h"
+#include "worker/ollama.h"
 #include "worker/openai_request.h"
 #include "worker/openai_shape.h"
+#include "worker/responses.h"
+#include "worker/tree_request.h"
+
+static const char *const anthropic_headers[] = {
+	"anthropic-version", "2023-06-01", NULL};
 
 static const struct protocol protocols[] = {
 	{
 		.name = "openai-chat",
 		.path = "/chat/completions",
 		.models_path = "/models",
-		.top_logprobs_max = -1,
 		.shape = &openai_shape,
 		.form_init = openai_form_init,
 		.write_request = openai_write_request,
+	},
+	{
+		.name = "openai-responses",
+		.path = "/responses",
+		.models_path = "/models",
+		.server = SERVER_OPENAI,
+		.shape = &responses_shape,
+		.form_init = responses_form_init,
+		.write_request = tree_write_request,
+	},
+	{
+		.name = "gemini",
+		.path = "/models/{model}:generateContent",
+		.stream_path = "/models/{model}:streamGenerateContent?alt=sse",
+		.models_path = "/models",
+		.auth = AUTH_X_GOOG_API_KEY,
+		.server = SERVER_OPENAI,
+		.shape = &gemini_shape,
+		.form_init = gemini_form_init,
+		.write_request = tree_write_request,
+	},
+	{
+		.name = "vertex",
+		.path = "/models/{model}:generateContent",
+		.stream_path = "/models/{model}:streamGenerateContent?alt=sse",
+		.models_path = "/models",
+		.server = SERVER_OPENAI,
+		.shape = &gemini_shape,
+		.form_init = gemini_form_init,
+		.write_request = tree_write_request,
+	},
+	{
+		.name = "ollama",
+		.path = "/api/chat",
+		.models_path = "/api/tags",
+		.server = SERVER_OLLAMA,
+		.shape = &ollama_shape,
+		.form_init = ollama_form_init,
+		.write_request = tree_write_request,
+	},
+	{
+		.name = "anthropic",
+		.path = "/messages",
+		.models_path = "/models",
+		.headers = anthropic_headers,
+		.auth = AUTH_X_API_KEY,
+		.server = SERVER_OPENAI,
+		.shape = &anthropic_shape,
+		.form_init = anthropic_form_init,
+		.write_request = tree_write_request,
 	},
 };
 
@@ -54,4 +111,6 @@ void request_form_release(struct request_form *form)
 {
 	buf_release(&form->head);
 	buf_release(&form->tail);
+	json_decref(form->tree);
+	form->tree = NULL;
 }

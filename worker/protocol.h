@@ -34,12 +34,15 @@ struct request_terms {
 	int64_t top_logprobs;
 	bool prefill;
 	const struct overrides *overrides; /* of one prompt; NULL: none */
-	bool stream;                       /* protocol_streams */
+	bool stream, logits_required;      /* protocol_streams */
 };
 
+struct tree_api;
 struct request_form {
-	struct buf head;    /* up to the messages */
-	struct buf tail;    /* behind the messages, or behind the seed */
+	struct buf head; /* up to the messages */
+	struct buf tail; /* behind the messages, or behind the seed */
+	json_t *tree;    /* instead of both: tree_request.h */
+	const struct tree_api *api;
 	bool takes_seed;    /* false: extra_body has one of its own, */
 	uint64_t seed;      /* this; SEED_NONE if it is null or no plain number */
 	double temperature; /* sent; NaN: none */
@@ -52,20 +55,21 @@ struct protocol {
 	const char *name; /* as in the job: "openai-chat" */
 	/* Behind the endpoint's url; "{model}" stands for the model's name. */
 	const char *path, *stream_path;
-	const char *models_path;    /* lists the models; NULL: nothing does */
+	const char *models_path;    /* lists the models, or says that nothing does */
 	const char *const *headers; /* name, value, ..., NULL; or NULL */
 	enum protocol_auth auth;
-	int64_t top_logprobs_max; /* 0: no logprobs at all; -1: as many as asked */
+	enum job_server server; /* what speaks it; SERVER_AUTO: to be found out */
 	const struct shape *shape;
 
 	/* ERR_INVALID names the job's key that this server cannot serve; the
 	 * form is then empty. The caller releases it in either case. */
 	enum err_code (*form_init)(struct request_form *form,
 		const struct request_terms *terms, struct err *err);
-	/* Appends the body. `messages` is JSON, sent as it stands; `seed` is
-	 * SEED_NONE or any number, of which 31 bits are sent. */
-	void (*write_request)(const struct request_form *form, struct bytes messages,
-		uint64_t seed, struct buf *out);
+	/* Appends the body. `messages` is JSON in OpenAI's form; `seed` is
+	 * SEED_NONE or any number, of which 31 bits are sent. ERR_INVALID: this
+	 * protocol cannot say what the messages say. */
+	enum err_code (*write_request)(const struct request_form *form,
+		struct bytes messages, uint64_t seed, struct buf *out, struct err *err);
 };
 
 /* NULL if this build has no protocol of that name. */

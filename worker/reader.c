@@ -21,7 +21,7 @@ static struct answer_text *own_text(struct reader *r, size_t i)
 {
 	struct answer_text *const texts[] = {&r->detail, &r->other_reasoning,
 		&r->matched_stop, &r->function_call, &r->part, &r->part_kind,
-		&r->part_raw};
+		&r->part_raw, &r->part_id, &r->part_name, &r->item_kind};
 
 	return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : NULL;
 }
@@ -33,6 +33,7 @@ void reader_free(struct reader *r)
 	jscan_release(&r->scan);
 	for (size_t i = 0; own_text(r, i); i++)
 		buf_release(&own_text(r, i)->text);
+	free(r->list_starts.at);
 	free(r);
 }
 
@@ -56,6 +57,7 @@ void reader_begin(struct reader *r, const struct shape *shape,
 	r->body_len = 0;
 	r->failed = REASON_NONE;
 	r->place = PLACE_NONE;
+	r->depth = 0;
 	r->key = NULL;
 	r->lane = LANE_NONE;
 	r->rows.tokens = (struct openai_tokens){0};
@@ -65,7 +67,7 @@ void reader_begin(struct reader *r, const struct shape *shape,
 	r->in_event = r->over = r->cut_early = false;
 	r->mark_len = 0;
 	r->loop = (struct loop_watch){0};
-	r->n_choices = r->choices_here = r->n_lists = r->extra_tokens = 0;
+	r->n_choices = r->choices_here = r->extra_tokens = r->list_starts.n = 0;
 	r->why_shape = r->why_choices = r->why_usage = NULL;
 	r->has_choices = r->has_message = r->is_flat_error = r->part_flag = false;
 	r->flat = (struct answer_error){0};
@@ -191,7 +193,7 @@ static void feed_document(struct reader *r, const void *bytes, size_t len)
 /* A piece of an event. "[DONE]" is no JSON: what may be it is held back. */
 static void take_data(struct reader *r, struct bytes data)
 {
-	if (r->over) {
+	if (r->over && !r->in_event) {
 		reader_fail(r, REASON_WRONG_SHAPE, "there is more behind the end");
 		return;
 	}
@@ -243,6 +245,7 @@ static void end_event(struct reader *r)
 	r->in_event = false;
 	r->mark_len = r->choices_here = 0;
 	r->place = PLACE_NONE;
+	r->depth = 0;
 	r->key = NULL;
 	r->cut_early = !r->answer->finish_text.present && goes_in_circles(r);
 }
@@ -309,7 +312,8 @@ static void end_stream(struct reader *r)
 		reader_fail(r, REASON_BODY_CUT, "the stream ends in an event");
 	is_whole = r->shape->stream_end == END_BY_FINISH ? a->finish_text.present
 							 : r->over;
-	if (r->failed == REASON_NONE && !is_whole && !a->error.present && !r->cut_early)
+	if (r->failed == REASON_NONE && !is_whole && !a->error.present &&
+		!r->is_flat_error && !r->cut_early)
 		reader_fail(r, REASON_BODY_CUT, "the stream ends without its end");
 }
 

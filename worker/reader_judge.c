@@ -76,6 +76,10 @@ static enum reason judge_finish(struct reader *r)
 	}
 	if (!a->finish_text.present)
 		return because(a, REASON_NO_FINISH, "there is no finish reason");
+	if (a->blocked) {
+		a->finish = FINISH_CONTENT_FILTER;
+		return REASON_NONE;
+	}
 	for (const struct shape_finish *f = r->shape->finishes; f->text; f++) {
 		if (!text_is(&a->finish_text, f->text))
 			continue;
@@ -84,6 +88,9 @@ static enum reason judge_finish(struct reader *r)
 		if (a->finish == FINISH_STOP && a->stop_reason.present &&
 			a->stop_reason.text.data[0] == '"')
 			a->finish = FINISH_STOP_WORD;
+		if (a->finish == FINISH_STOP && a->tool_calls.present &&
+			!is_given(&a->content))
+			a->finish = FINISH_TOOL_CALLS;
 		if (f->reason != REASON_NONE)
 			return because(a, f->reason, "the server gave up");
 		return REASON_NONE;

@@ -31,11 +31,12 @@ struct reader {
 	size_t body_len;
 	enum reason failed; /* the text itself is bad: nothing more is read */
 
-	unsigned place;
-	const struct shape_key *key; /* of the value that comes next; NULL */
-	char name[READER_NAME_MAX];  /* of a key that no table names */
-	uint32_t seen[PLACES_MAX];   /* keys of the object at hand, as bits */
-	size_t text_before;          /* of a VALUE_TEXT before this document */
+	unsigned place, depth;
+	unsigned char around[PLACES_DEEP]; /* the places that we are in */
+	const struct shape_key *key;       /* of the value that comes next; NULL */
+	char name[READER_NAME_MAX];        /* of a key that no table names */
+	uint32_t seen[PLACES_MAX];         /* keys of the object at hand, as bits */
+	size_t text_before;                /* of a VALUE_TEXT before this document */
 	enum reader_lane lane;
 	struct openai_lane rows;
 	struct openai_ids ids;
@@ -63,10 +64,11 @@ struct reader {
 	struct answer_text function_call;   /* the older form of tool_calls */
 
 	/* For shapes: a part that is judged when all of it is there. */
-	struct answer_text part, part_kind, part_raw;
+	struct answer_text part, part_kind, part_raw, part_id, part_name, item_kind;
 	bool part_flag;
 	struct openai_entry entry;
-	uint32_t n_lists, extra_tokens;
+	struct answer_ids list_starts; /* where lists of candidates begin */
+	uint32_t extra_tokens;
 };
 
 /* The text itself is bad. */
@@ -92,6 +94,7 @@ void reader_enter(struct reader *r, unsigned place);
 /* Cut at a whole character. */
 void reader_set_text(char *to, size_t size, struct bytes text);
 bool text_is(const struct answer_text *t, const char *word);
+bool bytes_are(struct bytes text, const char *word);
 /* Empties a text of the reader's own. */
 void reader_text_reset(struct answer_text *t);
 

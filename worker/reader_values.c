@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,10 +22,14 @@ void reader_set_text(char *to, size_t size, struct bytes text)
 	to[n] = '\0';
 }
 
+bool bytes_are(struct bytes text, const char *word)
+{
+	return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
 bool text_is(const struct answer_text *t, const char *word)
 {
-	return t->present && t->text.len == strlen(word) &&
-	       memcmp(t->text.data, word, t->text.len) == 0;
+	return t->present && bytes_are(buf_bytes(&t->text), word);
 }
 
 static const struct shape_place *place_of(const struct reader *r)
@@ -61,6 +66,8 @@ const struct shape_key *shape_find_key(const struct shape_place *place,
 
 void reader_enter(struct reader *r, unsigned place)
 {
+	assert(r->depth < PLACES_DEEP);
+	r->around[r->depth++] = (unsigned char)r->place;
 	r->place = place;
 	r->seen[place] = 0;
 	if (place_of(r)->entered)
@@ -73,7 +80,7 @@ void reader_leave(struct reader *r)
 
 	if (was->left)
 		was->left(r);
-	r->place = was->parent;
+	r->place = r->around[--r->depth];
 }
 
 static bool is_streamed(const struct reader *r)

@@ -49,7 +49,8 @@ enum blame retry_blame(enum reason reason, bool answered)
 static bool is_about_money(const char *code)
 {
 	static const char *const codes[] = {"insufficient_quota", "billing_error",
-		"billing_hard_limit_reached", "credit_balance_too_low", NULL};
+		"billing_hard_limit_reached", "credit_balance_too_low", "quota_per_day",
+		NULL};
 
 	for (int i = 0; codes[i]; i++)
 		if (strcmp(code, codes[i]) == 0)

@@ -24,6 +24,7 @@ struct reader;
 /* Every shape has these; its own places follow. */
 enum { PLACE_NONE, PLACE_ROOT, PLACE_OWN };
 #define PLACES_MAX 24
+#define PLACES_DEEP 12
 #define PLACE_KEYS_MAX 32
 
 /* What a known key's value is; `at` says where it goes. */
@@ -72,7 +73,6 @@ struct shape_key {
 struct shape_place {
 	const struct shape_key *keys;
 	uint8_t n_keys;
-	uint8_t parent;
 	uint8_t entry; /* of a list: the place of its objects or lists; 0: none */
 	bool entry_is_list;
 	bool is_choice; /* one of several answers to one request */
@@ -86,9 +86,7 @@ struct shape_place {
 	void (*item)(struct reader *r, enum jscan_event event);
 };
 
-#define SHAPE_PLACE(table, around)                                                     \
-	.keys = (table), .n_keys = sizeof(table) / sizeof((table)[0]),                 \
-	.parent = (around)
+#define SHAPE_PLACE(table) .keys = (table), .n_keys = sizeof(table) / sizeof((table)[0])
 
 struct shape_finish {
 	const char *text;

@@ -246,6 +246,7 @@ static void put_answer(struct buf *out, const struct answer *a, enum reason reas
 	put_count(out, a->usage.reasoning_tokens);
 	buf_printf(out, "\nerror: %s / %s / %s\n", a->error.code, a->error.type,
 		a->error.message);
+	buf_printf(out, "retry_after_ms: %lld\n", (long long)a->error.retry_after_ms);
 	put_ids(out, "token_ids", &a->token_ids);
 	put_ids(out, "prompt_token_ids", &a->prompt_token_ids);
 	buf_printf(out, "eos_row: %s\n", eos[a->eos_row]);

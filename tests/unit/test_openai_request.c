@@ -58,7 +58,10 @@ static void check_body(struct setup *s, uint64_t seed, const char *want)
 	buf_add_str(&out, "before");
 	if (chat()->form_init(&form, &s->terms, &err) != ERR_NONE)
 		fail_msg("%s", err.msg);
-	chat()->write_request(&form, bytes_of(MESSAGES, strlen(MESSAGES)), seed, &out);
+	assert_int_equal(
+		chat()->write_request(
+			&form, bytes_of(MESSAGES, strlen(MESSAGES)), seed, &out, &err),
+		ERR_NONE);
 	assert_string_equal(buf_text(&out) + strlen("before"), want);
 	/* And it is JSON. */
 	json_decref(json_loads(want, JSON_REJECT_DUPLICATES, NULL));
