@@ -164,6 +164,20 @@ static uint32_t take(struct causal *c, size_t at, uint32_t k, const uint32_t *id
 	return n;
 }
 
+/* In double, relative to the most probable one: nothing is lost or too large. */
+static void normalise(float *logprob, uint32_t n)
+{
+	double highest = (double)logprob[0], sum = 0, total;
+
+	for (uint32_t i = 1; i < n; i++)
+		highest = fmax(highest, (double)logprob[i]);
+	for (uint32_t i = 0; i < n; i++)
+		sum += exp((double)logprob[i] - highest);
+	total = highest + log(sum);
+	for (uint32_t i = 0; i < n; i++)
+		logprob[i] = (float)((double)logprob[i] - total);
+}
+
 static void place_rows(struct causal *c, const struct causal_rules *rules, size_t p,
 	const struct logits *l)
 {
@@ -176,6 +190,8 @@ static void place_rows(struct causal *c, const struct causal_rules *rules, size_
 
 		taken = take(c, i * rules->k, rules->k, l->ids + at, l->logprobs + at,
 			listed);
+		if (rules->normalise && taken > 0)
+			normalise(c->logprobs + i * rules->k, taken);
 		fill(c, i * rules->k, taken, rules->k);
 		at += listed;
 		c->len[i] = rules->k;

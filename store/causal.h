@@ -38,6 +38,7 @@ struct causal_rules {
 	enum causal_shift shift;
 	enum causal_labels labels;
 	uint32_t length; /* positions; 0: as many as the sample has */
+	bool normalise;  /* a position's listed candidates sum to 1: no tail */
 	bool with_misaligned;
 };
 

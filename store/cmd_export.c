@@ -177,6 +177,15 @@ static void say_left_out(const struct manifest *m)
 	}
 }
 
+/* What only the user can know: that these are of one tokenizer. */
+static void say_teachers(const struct manifest *m)
+{
+	if (m->rows && m->n_teachers > 1)
+		fprintf(stderr,
+			"the samples are of several teachers or settings: their token ids "
+			"must be of one tokenizer (--where chooses)\n");
+}
+
 static void say(const struct manifest *m, int64_t began_us)
 {
 	double seconds = (double)(clock_mono_us() - began_us) / 1e6;
@@ -194,6 +203,7 @@ static void say(const struct manifest *m, int64_t began_us)
 		strcmp(options.out, "-") == 0 ? "standard output" : options.out, size,
 		seconds);
 	say_left_out(m);
+	say_teachers(m);
 }
 
 static int run(const char *path)

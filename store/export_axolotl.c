@@ -4,7 +4,9 @@
  * prepared (integrations/kd/collator.py, kernels/liger.py).
  *
  * The kernel compares hidden[i] with row i as it stands, and shifts the labels by
- * itself. target_mask alone says what of a row counts, candidate by candidate.
+ * itself. target_mask alone says what of a row counts, candidate by candidate. When
+ * axolotl prepares rows by itself (chat_template.py), it makes a row's candidates sum
+ * to 1, and the kernel takes them for that; these are for a kd_temperature of 1.
  */
 #include "store/export_rows.h"
 
@@ -39,6 +41,7 @@ static void put(struct parquet *p, const struct causal *c)
 static const struct rows_format rows = {.column = columns,
 	.n_columns = sizeof(columns) / sizeof(columns[0]),
 	.labels = CAUSAL_LABELS_TOKENS,
+	.normalise = true,
 	.put = put};
 
 static enum err_code open_rows(struct export *e, struct err *err)

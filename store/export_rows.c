@@ -17,6 +17,9 @@ struct rows_export {
 	struct causal_rules rules;
 	struct causal placed;
 	uint64_t positions, rows, left_out[CAUSAL_VERDICTS];
+	uint64_t meant[LOGPROBS_PROCESSED + 1]; /* samples, by enum logprobs_mode */
+	uint64_t tokenizer;                     /* digest; 0: not known yet */
+	uint64_t file_bytes;
 
 	struct parquet_note note[NOTES_MAX];
 	char *note_text[NOTES_MAX]; /* those that are made here */
@@ -135,13 +138,28 @@ enum err_code export_rows_open(
 		.shift = e->options->shift_same ? CAUSAL_SAME : CAUSAL_NEXT,
 		.labels = of->labels,
 		.length = e->options->length,
+		.normalise = of->normalise,
 		.with_misaligned = e->options->with_misaligned};
+	x->file_bytes = e->options->file_bytes ? e->options->file_bytes : FILE_BYTES;
 	code = choose_k(e, job, &x->rules.k, err);
 	if (code != ERR_NONE)
 		return code;
 	make_notes(x, e, job);
 	code = outfolder_open(e->options->out, e->options->force, &x->aside, err);
 	return code == ERR_NONE ? open_file(x, err) : code;
+}
+
+/* Ids of two vocabularies in one data set would mean nothing. */
+static enum err_code check_tokenizer(
+	struct rows_export *x, const struct logits *l, struct err *err)
+{
+	if (x->tokenizer == 0)
+		x->tokenizer = l->tokenizer;
+	if (l->tokenizer == 0 || l->tokenizer == x->tokenizer)
+		return ERR_NONE;
+	return err_set(err, ERR_INVALID,
+		"the samples are of more than one tokenizer; take one teacher's with "
+		"--where, say, \"provenance.teacher == 'NAME'\"");
 }
 
 static enum err_code place(struct rows_export *x, struct sample *s,
@@ -158,8 +176,10 @@ static enum err_code place(struct rows_export *x, struct sample *s,
 		return code;
 	*verdict = causal_place(&x->rules, s->head.flags, prompt_ids,
 		has_logits ? &logits : NULL, &x->placed);
+	if (*verdict == CAUSAL_PLACED)
+		code = check_tokenizer(x, &logits, err);
 	logits_release(&logits);
-	return ERR_NONE;
+	return code;
 }
 
 enum err_code export_rows_add(struct export *e, struct sample *s,
@@ -170,7 +190,7 @@ enum err_code export_rows_add(struct export *e, struct sample *s,
 	enum err_code code = ERR_NONE;
 
 	(void)entry;
-	if (parquet_written(x->file) >= FILE_BYTES)
+	if (parquet_rows(x->file) > 0 && parquet_written(x->file) >= x->file_bytes)
 		code = close_file(e, err);
 	if (code == ERR_NONE && !x->file)
 		code = open_file(x, err);
@@ -185,6 +205,7 @@ enum err_code export_rows_add(struct export *e, struct sample *s,
 	}
 	x->positions += x->placed.n;
 	x->rows += x->placed.rows;
+	x->meant[s->head.logprobs_mode]++;
 	x->of->put(x->file, &x->placed);
 	return parquet_end_row(x->file, err);
 }
@@ -192,17 +213,20 @@ enum err_code export_rows_add(struct export *e, struct sample *s,
 /* `rows` of the manifest. */
 static json_t *describe(const struct rows_export *x)
 {
-	json_t *left_out = json_object();
+	json_t *left_out = json_object(), *meant = json_object();
 
+	for (int i = 0; i <= LOGPROBS_PROCESSED; i++)
+		json_object_set_new(meant, logprobs_mode_name((enum logprobs_mode)i),
+			json_integer((json_int_t)x->meant[i]));
 	for (int i = CAUSAL_PLACED + 1; i < CAUSAL_VERDICTS; i++)
 		json_object_set_new(left_out,
 			causal_verdict_name((enum causal_verdict)i),
 			json_integer((json_int_t)x->left_out[i]));
-	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:o}", "k", (int)x->rules.k,
+	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:o, s:o}", "k", (int)x->rules.k,
 		"shift", shift_name(x), "length",
 		x->rules.length ? json_integer(x->rules.length) : json_null(),
 		"positions", (json_int_t)x->positions, "distributions",
-		(json_int_t)x->rows, "left_out", left_out);
+		(json_int_t)x->rows, "logprobs", meant, "left_out", left_out);
 }
 
 static enum err_code write_manifest(

@@ -18,6 +18,7 @@ struct rows_format {
 	const struct parquet_column *column;
 	size_t n_columns;
 	enum causal_labels labels;
+	bool normalise; /* causal.h */
 	/* Puts one record into every column. */
 	void (*put)(struct parquet *p, const struct causal *c);
 };

@@ -110,11 +110,12 @@ static void check_lists(const struct causal *c, uint32_t k)
 }
 
 /* What stands at position i is what row `row` lists, as far as it goes. */
-static void check_row(
-	const struct causal *c, size_t i, uint32_t k, const struct made *m, size_t row)
+static void check_row(const struct causal *c, size_t i,
+	const struct causal_rules *rules, const struct made *m, size_t row)
 {
 	size_t at = 0;
-	uint32_t n = 0;
+	uint32_t n = 0, k = rules->k;
+	double sum = 0;
 
 	for (size_t r = 0; r < row && r < m->l.n; r++)
 		at += m->listed[r];
@@ -122,9 +123,11 @@ static void check_row(
 		if (!isfinite(m->logprobs[at + j]))
 			continue;
 		MUST((uint32_t)c->ids[i * k + n] == m->ids[at + j]);
-		MUST(c->logprobs[i * k + n] == m->logprobs[at + j]);
+		MUST(rules->normalise || c->logprobs[i * k + n] == m->logprobs[at + j]);
+		sum += exp((double)c->logprobs[i * k + n]);
 		n++;
 	}
+	MUST(!rules->normalise || n == 0 || fabs(sum - 1) < 1e-6 * n + 1e-6);
 	MUST(n == k || c->mask[i * k + n] == 0);
 	MUST(n == 0 || c->mask[i * k + n - 1] == 1);
 }
@@ -147,7 +150,7 @@ static void check(
 			(c->labels[i] == want && i >= m->p && i < there));
 		MUST(rules->labels != CAUSAL_LABELS_ROWS ||
 			c->labels[i] == CAUSAL_IGNORE || c->mask[i * rules->k] == 1);
-		check_row(c, i, rules->k, m, i < first ? m->l.n : i - first);
+		check_row(c, i, rules, m, i < first ? m->l.n : i - first);
 	}
 }
 
@@ -162,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.shift = (enum causal_shift)(byte(&in) & 1),
 		.labels = (enum causal_labels)(byte(&in) & 1),
 		.length = byte(&in) % 40,
+		.normalise = byte(&in) & 1,
 		.with_misaligned = byte(&in) & 1};
 	/* Twice with one struct: the second sample does not see the first. */
 	for (int round = 0; round < 2; round++) {

@@ -48,8 +48,9 @@ struct made {
 	const char *extra;     /* JSON; NULL: {"level":"N"} */
 	const char *reference; /* NULL: the prompt's number */
 	const char *tool_calls;
-	bool interned;   /* ids of the dataset's own vocabulary */
-	bool with_bytes; /* tokens' lengths and the stream they make up */
+	uint64_t tokenizer; /* digest; 0: some */
+	bool interned;      /* ids of the dataset's own vocabulary */
+	bool with_bytes;    /* tokens' lengths and the stream they make up */
 };
 
 static inline void must(enum err_code code, const struct err *err)
@@ -194,7 +195,7 @@ static inline void made_logits(
 		.k_asked = (uint16_t)k,
 		.vocabulary = vocab,
 		.temperature = 0.7f,
-		.tokenizer = 0x1122334455667788,
+		.tokenizer = made->tokenizer ? made->tokenizer : 0x1122334455667788,
 		.n = n,
 		.m = n * k};
 	struct chance chance = {made->prompt * 131 + made->sample};

@@ -130,6 +130,23 @@ static void rows__are_filled_with_ids_that_they_do_not_list(void **state)
 	assert_row(2, 1, (int32_t[]){7, 0}, (float[]){-3.0f}, 2);
 }
 
+static void rows__sum_to_one_if_that_is_asked(void **state)
+{
+	double sum = 0;
+
+	(void)state;
+	assert_int_equal(
+		place((struct causal_rules){.k = 5, .normalise = true}), CAUSAL_PLACED);
+	for (int i = 0; i < 3; i++)
+		sum += exp((double)c.logprobs[3 * 5 + i]);
+	assert_true(fabs(sum - 1) < 1e-6);
+	/* What it listed keeps its distances; what is filled counts for nothing. */
+	assert_true(fabsf(c.logprobs[3 * 5] - c.logprobs[3 * 5 + 1] - 0.5f) < 1e-6f);
+	assert_true(c.logprobs[3 * 5 + 3] == CAUSAL_NOTHING);
+	assert_true(c.logprobs[4 * 5] == 0.0f); /* the only one */
+	assert_true(c.logprobs[0] == CAUSAL_NOTHING);
+}
+
 /* No loss may make more of it than nothing, and none NaN: in float16 as well. */
 static void fill__is_nothing_and_finite(void **state)
 {
@@ -211,6 +228,8 @@ int main(void)
 			end),
 		cmocka_unit_test_setup_teardown(
 			rows__are_filled_with_ids_that_they_do_not_list, begin, end),
+		cmocka_unit_test_setup_teardown(
+			rows__sum_to_one_if_that_is_asked, begin, end),
 		cmocka_unit_test(fill__is_nothing_and_finite),
 		cmocka_unit_test_setup_teardown(length__fills_and_cuts, begin, end),
 		cmocka_unit_test_setup_teardown(verdict__says_why_not, begin, end),

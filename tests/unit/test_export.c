@@ -437,6 +437,57 @@ static void export__gives_trainers_what_has_tokens_and_rows(void **state)
 	free(folder);
 }
 
+static void export__begins_a_further_file_when_one_is_full(void **state)
+{
+	enum { N = 12 };
+	char *folder = path_of("rows"), name[32];
+	struct export_options options = {
+		.format = "distillkit", .out = folder, .k = 2, .file_bytes = 1};
+	struct made more[N] = {0};
+	struct manifest m = {0};
+	struct err err;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		more[i] = (struct made){.prompt = 10 + (uint64_t)i,
+			.content = "x",
+			.n_tokens = 3,
+			.k = 2};
+	maker_store(&maker, more, N);
+	must(export_run(maker.d, &options, &m, &err), &err);
+	assert_int_equal(m.samples, N + 1);
+	assert_int_equal(m.n_files, N + 1);
+	for (size_t i = 0; i < m.n_files; i++) {
+		char *path;
+
+		snprintf(name, sizeof(name), "data_%zu.parquet", i);
+		assert_string_equal(m.file[i].name, name);
+		path = file_join(folder, name);
+		assert_true(file_exists(path));
+		free(path);
+	}
+	manifest_release(&m);
+	free(folder);
+}
+
+static void export__never_mixes_tokenizers(void **state)
+{
+	char *folder = path_of("rows");
+	struct export_options options = {.format = "distillkit", .out = folder, .k = 2};
+	struct made other = {
+		.prompt = 3, .content = "x", .n_tokens = 3, .k = 2, .tokenizer = 7};
+	struct err err;
+
+	(void)state;
+	maker_store(&maker, &other, 1);
+	assert_int_equal(run(options, NULL, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "more than one tokenizer"));
+	assert_false(file_exists(folder));
+	options.where = "prompt_no == 3";
+	must(run(options, NULL, &err), &err);
+	free(folder);
+}
+
 /* The job asks for no logprobs, so nobody says how many candidates. */
 static void export__asks_for_k_where_the_job_has_none(void **state)
 {
@@ -512,6 +563,10 @@ int main(void)
 			export__leaves_nothing_behind_when_it_fails, begin, end),
 		cmocka_unit_test_setup_teardown(
 			export__gives_trainers_what_has_tokens_and_rows, begin, end),
+		cmocka_unit_test_setup_teardown(
+			export__begins_a_further_file_when_one_is_full, begin, end),
+		cmocka_unit_test_setup_teardown(
+			export__never_mixes_tokenizers, begin, end),
 		cmocka_unit_test_setup_teardown(
 			export__asks_for_k_where_the_job_has_none, begin, end),
 		cmocka_unit_test_setup_teardown(
