@@ -208,7 +208,7 @@ static void settle_bytes(const struct rows *r, struct openai_entry *e)
 			e->bytes_len == OPENAI_ID_PREFIX_LEN + n &&
 			memcmp(bytes, OPENAI_ID_PREFIX, OPENAI_ID_PREFIX_LEN) == 0 &&
 			memcmp(bytes + OPENAI_ID_PREFIX_LEN, e->id_text, n) == 0;
-	else if (e->has_text && e->bytes_len == 0)
+	else if (e->has_text && e->bytes_len == 0 && e->text_len > 0)
 		e->has_bytes = false;
 	else if (e->has_text)
 		e->bytes_are_text = e->bytes_len == e->text_len &&

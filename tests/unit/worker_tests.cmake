@@ -9,3 +9,10 @@ target_compile_definitions(test_answers
                            PRIVATE TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
 target_compile_definitions(test_final_answer
                            PRIVATE CORPORA="${CMAKE_SOURCE_DIR}/../shared/data")
+
+# Every allocation passes through the test.
+retort_unit_test(reader_memory retort_worker)
+target_sources(test_reader_memory PRIVATE bench/answer_bodies.c)
+target_include_directories(test_reader_memory PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/bench)
+target_link_options(test_reader_memory PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc
+                    -Wl,--wrap=realloc -Wl,--wrap=free)
