@@ -16,7 +16,9 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/calibration.h"
 #include "common/err.h"
+#include "common/misaligned.h"
 
 #define WIRE_VERSION 2
 #define RUN_ID_SIZE 16
@@ -127,6 +129,11 @@ struct wire_endpoint_beat {
 	uint64_t asked, answered, retried, latency_ms;
 	int64_t cost_nusd;
 	uint64_t tokens;
+	/* Answers that were offered though they broke a rule of the alignment
+	 * proof, by enum misaligned; [0] is not sent. */
+	uint64_t misaligned[MISALIGNED_N];
+	uint8_t calibration_use; /* enum calibration_use, of prompts without wishes */
+	struct calibration calibration;
 };
 
 struct wire_beat {

@@ -203,11 +203,46 @@ static void grant(struct fields *f, struct wire_grant *m)
 		prompt(f, &m->prompt[i]);
 }
 
+static void calibration_part(struct fields *f, struct calibration_part *p)
+{
+	u64(f, &p->hits);
+	u64(f, &p->low);
+	u64(f, &p->high);
+	u64(f, &p->variance);
+}
+
+static void calibration(struct fields *f, struct calibration *c)
+{
+	u64(f, &c->tokens);
+	u64(f, &c->open_ends);
+	calibration_part(f, &c->first);
+	calibration_part(f, &c->beyond);
+}
+
+/* Only the rules that were broken; one that we do not know goes unnoticed. */
+static void rules(struct fields *f, uint64_t count[MISALIGNED_N])
+{
+	uint8_t n = 0;
+
+	for (uint8_t i = 1; i < MISALIGNED_N; i++)
+		n = (uint8_t)(n + (count[i] > 0));
+	u8(f, &n);
+	for (uint8_t i = 0, rule = 0; i < n; i++) {
+		uint64_t none = 0;
+
+		if (f->out)
+			while (count[++rule] == 0)
+				;
+		u8(f, &rule);
+		u64(f, rule > 0 && rule < MISALIGNED_N ? &count[rule] : &none);
+	}
+}
+
 static void beat(struct fields *f, struct wire_beat *m)
 {
 	leases(f, &m->held, false);
 	for (uint32_t i = 0,
-		      n = LIST(f, m->n_endpoints, m->endpoint, 68, LIMIT_ENDPOINTS);
+		      n = LIST(f, m->n_endpoints, m->endpoint, 150, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_beat *e = &m->endpoint[i];
 
@@ -225,6 +260,9 @@ static void beat(struct fields *f, struct wire_beat *m)
 		u64(f, &e->latency_ms);
 		i64(f, &e->cost_nusd);
 		u64(f, &e->tokens);
+		rules(f, e->misaligned);
+		u8(f, &e->calibration_use);
+		calibration(f, &e->calibration);
 	}
 }
 

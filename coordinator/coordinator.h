@@ -94,6 +94,10 @@ struct endpoint {
 	bool proven;   /* it has answered somebody, at some time of the run */
 	bool answered; /* and since this process began */
 	bool stopped;  /* nobody may ask it any more */
+	/* As the ledger has it; what was reported since has not been judged. */
+	enum calibration_state calibration;
+	uint8_t calibration_use; /* enum calibration_use, as a worker told last */
+	bool calibration_due;
 };
 
 struct store_peer {
@@ -197,6 +201,9 @@ void workers_expire(struct coordinator *c, int64_t now_ms);
 void workers_feed(struct coordinator *c, int64_t now_ms);
 void workers_divide(struct coordinator *c);
 void workers_order_all(struct coordinator *c);
+
+/* with_calibration.c: judges the endpoints of which something was reported */
+void calibration_look(struct coordinator *c);
 
 /* with_store.c */
 void store_hear(struct coordinator *c, const struct link_message *m, struct wire *w,

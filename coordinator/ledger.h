@@ -24,7 +24,7 @@
 #include "coordinator/index.h"
 #include "coordinator/lease.h"
 
-#define LEDGER_VERSION 1
+#define LEDGER_VERSION 2
 #define LEDGER_APPLICATION 0x7265746f /* "reto" */
 extern const char ledger_schema[], ledger_views[];
 
@@ -155,6 +155,24 @@ void ledger_put_worker(struct ledger *l, uint32_t worker, const char *state,
 	unsigned leases, unsigned prompts, int64_t wall_ms);
 void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t share,
 	const struct wire_endpoint_beat *e);
+/* What a worker has told of alignment and calibration, absolute like the rest. */
+void ledger_put_alignment(
+	struct ledger *l, uint32_t worker, const struct wire_endpoint_beat *e);
+/* An endpoint's sums over all workers. */
+void ledger_sum_calibration(
+	struct ledger *l, uint16_t teacher, uint16_t endpoint, struct calibration *out);
+/* What was made of them. `why`: not applicable, or broken; NULL. */
+void ledger_put_calibration(struct ledger *l, uint16_t teacher, uint16_t endpoint,
+	const struct calibration *c, const struct calibration_verdict *v,
+	const char *why);
+/* What stands there; CALIBRATION_NONE if nothing does. */
+enum calibration_state ledger_calibration(
+	struct ledger *l, uint16_t teacher, uint16_t endpoint);
+/* The settings have changed: what was summed under the old ones says nothing. */
+void ledger_forget_calibration(struct ledger *l);
+/* The same for an endpoint that is another one now. Before ledger_put_endpoint. */
+void ledger_forget_calibration_unless(struct ledger *l, uint16_t teacher,
+	uint16_t endpoint, const char *url, const char *model);
 /* Workers that were joined when the coordinator ended: nothing in flight. */
 void ledger_reset_workers(struct ledger *l);
 /* Each worker that was joined when the last coordinator ended; call it first. */

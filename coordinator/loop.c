@@ -155,10 +155,13 @@ static void write_workers(struct coordinator *c)
 			lease_n_prompts_of(c->leases, w->number), now);
 		/* Before that the ledger knows more: what it said to a coordinator
 		 * that has died. */
-		for (size_t e = 0; w->has_reported && e < c->n_endpoints; e++)
+		for (size_t e = 0; w->has_reported && e < c->n_endpoints; e++) {
 			ledger_put_worker_endpoint(
 				c->l, w->number, w->share[e], &w->endpoint[e]);
+			ledger_put_alignment(c->l, w->number, &w->endpoint[e]);
+		}
 	}
+	calibration_look(c);
 	if (any || in_flight != c->l->totals.requests_in_flight)
 		ledger_sum_requests(c->l);
 }

@@ -152,6 +152,7 @@ static enum err_code take_job(struct coordinator *c, bool is_new, struct err *er
 		t->settings++;
 		ledger_event(
 			c->l, "new_settings", -1, -1, "generation %u", t->settings);
+		ledger_forget_calibration(c->l);
 		code = ERR_NONE;
 	}
 	if (code == ERR_NONE && c->job.sampling.n > was.sampling.n) {
@@ -183,6 +184,10 @@ static void list_endpoints(struct coordinator *c)
 			c->endpoint[e].proven =
 				ledger_endpoint_answered(c->l, (uint16_t)t, (uint16_t)u,
 					teacher->url[u], teacher->model);
+			ledger_forget_calibration_unless(c->l, (uint16_t)t, (uint16_t)u,
+				teacher->url[u], teacher->model);
+			c->endpoint[e].calibration =
+				ledger_calibration(c->l, (uint16_t)t, (uint16_t)u);
 			ledger_put_endpoint(c->l, (uint16_t)t, (uint16_t)u,
 				teacher->name, teacher->url[u], teacher->model,
 				teacher->max_in_flight);

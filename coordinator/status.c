@@ -171,6 +171,18 @@ static void print_counts(struct db *db, FILE *to, const char *title, const char 
 	}
 }
 
+/* From column 15 of `endpoints` on. */
+static void print_calibration(struct db_query *q, FILE *to)
+{
+	if (db_is_null(q, 15))
+		return;
+	fprintf(to, "  calibration %s", db_text(q, 15));
+	if (db_int(q, 17) > 0)
+		fprintf(to, " (z %.1f, %.1f)", db_real(q, 18), db_real(q, 19));
+	else if (!db_is_null(q, 16))
+		fprintf(to, " (%s)", db_text(q, 16));
+}
+
 static void print_endpoints(struct db *db, FILE *to)
 {
 	struct db_query *q = db_query(db, "SELECT * FROM endpoints", "");
@@ -189,6 +201,9 @@ static void print_endpoints(struct db *db, FILE *to)
 		if (strcmp(db_text(q, 12), "none") != 0)
 			fprintf(to, "  last failure %s %lld", db_text(q, 12),
 				(long long)db_int(q, 13));
+		if (db_int(q, 14))
+			fprintf(to, "  %lld misaligned", (long long)db_int(q, 14));
+		print_calibration(q, to);
 		fprintf(to, "\n");
 	}
 }

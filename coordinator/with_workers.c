@@ -290,6 +290,11 @@ static void hear_beat(struct coordinator *c, struct worker *w,
 		if (b->teacher != c->endpoint[i].teacher ||
 			b->endpoint != c->endpoint[i].endpoint)
 			continue;
+		if (b->calibration_use != c->endpoint[i].calibration_use ||
+			b->calibration.tokens != w->endpoint[i].calibration.tokens ||
+			is_first)
+			c->endpoint[i].calibration_due = true;
+		c->endpoint[i].calibration_use = b->calibration_use;
 		w->endpoint[i] = *b;
 		if (is_first) /* the share that our predecessor gave it */
 			w->share[i] = b->share;
@@ -423,6 +428,7 @@ void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end)
 	for (size_t e = 0; w->has_reported && e < c->n_endpoints; e++) {
 		w->endpoint[e].in_flight = 0;
 		ledger_put_worker_endpoint(c->l, w->number, 0, &w->endpoint[e]);
+		ledger_put_alignment(c->l, w->number, &w->endpoint[e]);
 	}
 	ledger_put_worker(c->l, w->number, states[end], 0, 0, clock_wall_ms());
 	ledger_event(c->l, "worker_ended", w->number, -1, "%s", states[end]);

@@ -227,11 +227,6 @@ GETTER(get_mode)
 
 static const char *const finish_choices[] = {
 	"stop", "length", "tool_calls", "content_filter", "other", NULL};
-static const char *const rule_choices[] = {"rows_not_tokens", "row_of_other_id",
-	"usage_not_rows", "sampled_not_its_entry", "sampled_above_list",
-	"sampled_missing", "sum_above_one", "listed_twice", "list_short",
-	"tail_unexplained", "draft_token", "token_not_its_bytes", "text_not_in_tokens",
-	"span_outside_rows", NULL};
 static const char *const mode_choices[] = {"raw", "processed", "unknown", NULL};
 
 #define COLUMN(name_)                                                                  \
@@ -274,7 +269,7 @@ const struct field fields[] = {
 	{"scores.entropy", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_ENTROPY},
 	{"scores.answer", FIELD_NUMBER, 0, false, NULL, get_score, SCORE_ANSWER},
 	{"flags", FIELD_FLAGS, NEEDS_DUPLICATE, false, NULL, get_flags, 0},
-	{"misaligned_rule", FIELD_TEXT, 0, false, rule_choices, get_rule, 0},
+	{"misaligned_rule", FIELD_TEXT, 0, false, misaligned_names, get_rule, 0},
 	{"duplicate_of", FIELD_PRESENCE, NEEDS_DUPLICATE, false, NULL, get_duplicate_of,
 		0},
 	{"accepted", FIELD_BOOL, NEEDS_ACCEPTED, false, NULL, get_accepted, 0},

@@ -67,28 +67,6 @@ const char *logprobs_mode_name(enum logprobs_mode mode)
 					    : "unknown";
 }
 
-const char *misaligned_name(enum misaligned rule)
-{
-	static const char *const names[MISALIGNED_N] = {
-		[MISALIGNED_ROWS] = "rows_not_tokens",
-		[MISALIGNED_ID] = "row_of_other_id",
-		[MISALIGNED_USAGE] = "usage_not_rows",
-		[MISALIGNED_ENTRY] = "sampled_not_its_entry",
-		[MISALIGNED_PLACE] = "sampled_above_list",
-		[MISALIGNED_MISSING] = "sampled_missing",
-		[MISALIGNED_SUM] = "sum_above_one",
-		[MISALIGNED_TWICE] = "listed_twice",
-		[MISALIGNED_SHORT] = "list_short",
-		[MISALIGNED_TAIL] = "tail_unexplained",
-		[MISALIGNED_DRAFT] = "draft_token",
-		[MISALIGNED_BYTES] = "token_not_its_bytes",
-		[MISALIGNED_TEXT] = "text_not_in_tokens",
-		[MISALIGNED_SPANS] = "span_outside_rows",
-	};
-
-	return (unsigned)rule < MISALIGNED_N ? names[rule] : NULL;
-}
-
 /* Offsets as in FORMAT.md. */
 enum {
 	AT_VERSION = 0,

@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/misaligned.h"
 #include "store/keys.h"
 
 enum finish {
@@ -66,30 +67,6 @@ const char *score_slot_name(enum score score);
 enum logprobs_mode { LOGPROBS_UNKNOWN, LOGPROBS_RAW, LOGPROBS_PROCESSED };
 const char *logprobs_mode_name(enum logprobs_mode mode);
 enum eos_row { EOS_ROW_NO, EOS_ROW_YES, EOS_ROW_UNKNOWN };
-
-/* Which rule of the alignment proof a sample with FLAG_MISALIGNED broke; of
- * several the first of this list (worker/align.h says what each means). Numbers
- * are in datasets and on the wire: add at the end, never change one. */
-enum misaligned {
-	MISALIGNED_NONE,
-	MISALIGNED_ROWS,    /* not as many rows as token ids */
-	MISALIGNED_ID,      /* a row is not that of its token id */
-	MISALIGNED_USAGE,   /* usage counts other tokens than there are rows */
-	MISALIGNED_ENTRY,   /* the sampled token's logprob is not that of its entry */
-	MISALIGNED_PLACE,   /* not in the list, and more likely than its last entry */
-	MISALIGNED_MISSING, /* not in the list of a server that always lists it */
-	MISALIGNED_SUM,     /* the listed probabilities sum to more than 1 */
-	MISALIGNED_TWICE,   /* a candidate is listed twice */
-	MISALIGNED_SHORT,   /* a list is shorter than those of other rows */
-	MISALIGNED_TAIL,    /* more is missing than the unlisted tokens can have */
-	MISALIGNED_DRAFT,   /* a draft's token: logprob 0 and an empty list */
-	MISALIGNED_BYTES,   /* a token's text and bytes disagree */
-	MISALIGNED_TEXT,    /* the tokens' bytes do not make up the texts */
-	MISALIGNED_SPANS,   /* a span is not inside the rows */
-	MISALIGNED_N
-};
-/* "sum_above_one"; NULL for MISALIGNED_NONE and what this build does not know. */
-const char *misaligned_name(enum misaligned rule);
 
 struct token_span {
 	uint32_t first, behind; /* token positions; SPAN_UNKNOWN twice */

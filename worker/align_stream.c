@@ -213,7 +213,8 @@ bool align_explains(const struct answer *a, struct bytes stream)
 	struct walk w = {.stream = stream,
 		.budget = 8 * stream.len + 4096,
 		.any_end = a->tool_calls.present || a->finish == FINISH_STOP_WORD ||
-			   a->finish == FINISH_CONTENT_FILTER};
+			   a->finish == FINISH_CONTENT_FILTER ||
+			   (a->flags & FLAG_LOOPING) != 0 /* cut by us */};
 	size_t n = 0, hidden;
 
 	if (a->tool_calls.present || (a->refusal.present && a->refusal.text.len > 0))

@@ -136,6 +136,8 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 	a->sent_ms = now_ms;
 	a->created_ms = clock_wall_ms();
 	a->temperature = form->temperature;
+	a->calibrate =
+		calibrate_terms(&w->job, e->job, overrides_of(t), form->temperature);
 	a->answered_before = e->answered;
 	buf_clear(&a->raw);
 	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);

@@ -401,6 +401,15 @@ static enum endpoint_state state_of(const struct endpoint *e)
 	return e->looked ? ENDPOINT_UP : ENDPOINT_NEW;
 }
 
+/* Of prompts that ask for nothing by themselves. */
+static enum calibration_use calibration_use_of(
+	const struct worker *w, const struct endpoint *e)
+{
+	if (!e->looked) /* nothing is known yet that speaks against it */
+		return CALIBRATION_APPLIES;
+	return calibrate_terms(&w->job, e->job, NULL, e->form.temperature).use;
+}
+
 void endpoints_beat(struct worker *w, struct wire_beat *beat)
 {
 	beat->endpoint = mem_zalloc(w->n_endpoints, sizeof(*beat->endpoint));
@@ -423,6 +432,10 @@ void endpoints_beat(struct worker *w, struct wire_beat *beat)
 			.latency_ms = e->latency_ms,
 			.cost_nusd = e->cost_nusd,
 			.tokens = e->tokens_used,
+			.calibration_use = (uint8_t)calibration_use_of(w, e),
+			.calibration = e->calibration,
 		};
+		memcpy(beat->endpoint[i].misaligned, e->misaligned,
+			sizeof(e->misaligned));
 	}
 }

@@ -24,6 +24,7 @@
 #include "common/job.h"
 #include "common/link.h"
 #include "common/wire.h"
+#include "worker/calibrate.h"
 #include "worker/encode.h"
 #include "worker/http.h"
 #include "worker/protocol.h"
@@ -130,6 +131,8 @@ struct endpoint {
 	struct rate requests, tokens;
 	struct health health;
 	uint64_t asked, answered, retried, latency_ms, tokens_used;
+	uint64_t misaligned[MISALIGNED_N]; /* answers, by the rule they broke */
+	struct calibration calibration;
 	int64_t cost_nusd;
 	char other_model[256]; /* another name that it reports, always the same */
 };
@@ -146,6 +149,7 @@ struct ask {
 	int64_t sent_ms, created_ms;
 	uint64_t seed, answered_before;
 	double temperature; /* sent; NaN: none */
+	struct calibrate_terms calibrate;
 	uint64_t intern_serial;
 	struct http_outcome outcome;
 	struct ask *next;  /* in the list of free ones, or of those that wait for ids */

@@ -46,7 +46,10 @@ static void views__have_the_columns_they_always_had(void **state)
 			"in_flight,asked,answered,retried"},
 		{"SELECT * FROM endpoints",
 			"teacher,url,model,state,max_in_flight,in_flight,asked,answered,"
-			"retried,latency_ms,tokens,cost_usd,last_reason,last_status"},
+			"retried,latency_ms,tokens,cost_usd,last_reason,last_status,"
+			"misaligned,calibration,calibration_why,calibration_tokens,"
+			"first_z,beyond_z"},
+		{"SELECT * FROM alignment", "teacher,url,rule,samples"},
 		{"SELECT * FROM failures",
 			"prompt_no,sample,revision,reason,http_status,attempts,"
 			"prompt_tokens,completion_tokens,cost_usd,worker,failed_at"},
@@ -198,13 +201,92 @@ static void workers_and_endpoints__add_up(void **state)
 	check("SELECT * FROM workers WHERE name = 'a'",
 		"1|a|joined|2026-01-01T00:00:00.000Z|2026-01-01T00:00:01.000Z|2|30|8|40|20|6");
 	check("SELECT * FROM endpoints WHERE url = 'http://x/v1'",
-		"t0|http://x/v1|m|new|64|4|20|10|3|2500|100|0.5|none|0");
+		"t0|http://x/v1|m|new|64|4|20|10|3|2500|100|0.5|none|0|0|-|-|0|0.0|0.0");
 	check("SELECT * FROM endpoints WHERE url = 'http://y/v1'",
-		"t0|http://y/v1|m|held|64|8|40|10|6|2500|200|1.0|overloaded|503");
+		"t0|http://y/v1|m|held|64|8|40|10|6|2500|200|1.0|overloaded|503|0|-|-|0|0.0|0.0");
 	/* Nobody has been there: shown, with zeros. */
 	ledger_put_endpoint(rig.l, 1, 0, "t1", "http://z/v1", "m", 8);
 	check("SELECT * FROM endpoints WHERE teacher = 't1'",
-		"t1|http://z/v1|m|new|8|0|0|0|0|-|0|0.0|none|0");
+		"t1|http://z/v1|m|new|8|0|0|0|0|-|0|0.0|none|0|0|-|-|0|0.0|0.0");
+}
+
+static void alignment__is_counted_by_endpoint_and_rule(void **state)
+{
+	struct wire_endpoint_beat e = {.misaligned = {[MISALIGNED_SUM] = 3}};
+
+	(void)state;
+	ledger_put_endpoint(rig.l, 0, 0, "t0", "http://x/v1", "m", 64);
+	ledger_put_endpoint(rig.l, 0, 1, "t0", "http://y/v1", "m", 64);
+	check("SELECT count(*) FROM alignment", "0");
+	ledger_put_alignment(rig.l, 1, &e);
+	e.misaligned[MISALIGNED_SUM] = 5; /* absolute */
+	e.misaligned[MISALIGNED_DRAFT] = 1;
+	ledger_put_alignment(rig.l, 1, &e);
+	ledger_put_alignment(rig.l, 2, &e);
+	e.endpoint = 1;
+	ledger_put_alignment(rig.l, 2, &e);
+	check("SELECT * FROM alignment WHERE rule = 'sum_above_one' ORDER BY url",
+		"t0|http://x/v1|sum_above_one|10");
+	check("SELECT * FROM alignment WHERE rule = 'draft_token' ORDER BY url DESC",
+		"t0|http://y/v1|draft_token|1");
+	check("SELECT count(*), sum(samples) FROM alignment", "4|18");
+	/* Two rows for two workers must not count anything else twice. */
+	ledger_put_worker_endpoint(
+		rig.l, 1, 6, &(struct wire_endpoint_beat){.asked = 4});
+	ledger_put_worker_endpoint(
+		rig.l, 2, 6, &(struct wire_endpoint_beat){.asked = 3});
+	check("SELECT misaligned, asked FROM endpoints WHERE url = 'http://x/v1'",
+		"12|7");
+}
+
+static void calibration__is_summed_over_workers_and_forgotten(void **state)
+{
+	struct wire_endpoint_beat e = {
+		.calibration = {1500, 2, {900, 1, 2, 3000000000}, {4, 5, 6, 7}}};
+	struct calibration sum;
+	struct calibration_verdict v;
+
+	(void)state;
+	ledger_put_endpoint(rig.l, 0, 0, "t0", "http://x/v1", "m", 64);
+	ledger_put_endpoint(rig.l, 0, 1, "t0", "http://y/v1", "m", 64);
+	ledger_put_alignment(rig.l, 1, &e);
+	ledger_put_alignment(rig.l, 1, &e);
+	ledger_put_alignment(rig.l, 2, &e);
+	ledger_sum_calibration(rig.l, 0, 1, &sum);
+	assert_int_equal(sum.tokens, 0);
+	ledger_sum_calibration(rig.l, 0, 0, &sum);
+	assert_int_equal(sum.tokens, 3000);
+	assert_int_equal(sum.open_ends, 4);
+	assert_int_equal(sum.first.hits, 1800);
+	assert_int_equal(sum.first.low, 2);
+	assert_int_equal(sum.first.high, 4);
+	assert_int_equal(sum.first.variance, 6000000000);
+	assert_int_equal(sum.beyond.hits, 8);
+	assert_int_equal(sum.beyond.low, 10);
+	assert_int_equal(sum.beyond.high, 12);
+	assert_int_equal(sum.beyond.variance, 14);
+	v = calibration_judge(&sum, true);
+	assert_int_equal(ledger_calibration(rig.l, 0, 0), CALIBRATION_NONE);
+	ledger_put_calibration(rig.l, 0, 0, &sum, &v, "first");
+	assert_int_equal(ledger_calibration(rig.l, 0, 0), CALIBRATION_BROKEN);
+	check("SELECT calibration, calibration_why, calibration_tokens, first_z"
+	      " FROM endpoints WHERE url = 'http://x/v1'",
+		"broken|first|3000|734.85");
+	check("SELECT first_hits, first_variance, beyond_hits FROM endpoint"
+	      " WHERE endpoint = 0",
+		"1800|6.0|8");
+	/* The same endpoint goes on; another one in its place begins anew. */
+	ledger_forget_calibration_unless(rig.l, 0, 0, "http://x/v1", "m");
+	assert_int_equal(ledger_calibration(rig.l, 0, 0), CALIBRATION_BROKEN);
+	ledger_forget_calibration_unless(rig.l, 0, 0, "http://z/v1", "m");
+	assert_int_equal(ledger_calibration(rig.l, 0, 0), CALIBRATION_NONE);
+	ledger_sum_calibration(rig.l, 0, 0, &sum);
+	assert_int_equal(sum.tokens, 0);
+	e.endpoint = 1;
+	ledger_put_alignment(rig.l, 1, &e);
+	ledger_forget_calibration(rig.l);
+	ledger_sum_calibration(rig.l, 0, 1, &sum);
+	assert_int_equal(sum.tokens, 0);
 }
 
 static void failures__lists_those_that_still_stand(void **state)
@@ -268,6 +350,8 @@ int main(void)
 		TEST(progress__tells_rate_and_time_left),
 		TEST(throughput__is_what_came_between_two_rows),
 		TEST(workers_and_endpoints__add_up),
+		TEST(alignment__is_counted_by_endpoint_and_rule),
+		TEST(calibration__is_summed_over_workers_and_forgotten),
 		TEST(failures__lists_those_that_still_stand),
 		TEST(rejects_and_shards__name_their_file),
 	};

@@ -207,6 +207,42 @@ static void print(struct buf *out)
 	free(text);
 }
 
+static void put_calibration(struct calibration c, bool applies)
+{
+	struct calibration_verdict v = calibration_judge(&c, applies);
+
+	ledger_put_calibration(rig.l, 0, 0, &c, &v,
+		applies ? NULL : calibration_use_name(CALIBRATION_MODE));
+	commit(119600);
+}
+
+static void status_print__tells_of_calibration_and_alignment(void **state)
+{
+	struct wire_endpoint_beat e = {.misaligned = {[MISALIGNED_SUM] = 7}};
+	struct calibration broken = {.tokens = 2000,
+		.first = {1900, 1000000000000, 1000000000000, 500000000000}};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 65536);
+	add_details();
+	print(&out);
+	assert_null(strstr(buf_text(&out), "calibration"));
+	assert_null(strstr(buf_text(&out), "misaligned"));
+	ledger_put_alignment(rig.l, 1, &e);
+	put_calibration((struct calibration){0}, false);
+	print(&out);
+	assert_non_null(strstr(buf_text(&out),
+		"7 misaligned  calibration not applicable (logprobs_mode)\n"));
+	put_calibration((struct calibration){0}, true);
+	print(&out);
+	assert_non_null(strstr(buf_text(&out), "calibration too few\n"));
+	put_calibration(broken, true);
+	print(&out);
+	assert_non_null(strstr(buf_text(&out), "calibration broken (z 40.2, 0.0)\n"));
+	buf_release(&out);
+}
+
 static void status_print__says_it_to_people(void **state)
 {
 	static const char *const lines[] = {
@@ -250,6 +286,7 @@ int main(void)
 		TEST(status_bar__of_an_empty_run_is_empty),
 		TEST(status_json__has_what_the_views_have),
 		TEST(status_print__says_it_to_people),
+		TEST(status_print__tells_of_calibration_and_alignment),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);

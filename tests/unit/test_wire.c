@@ -20,7 +20,10 @@ static size_t examples(struct wire out[16])
 		.state = 1,
 		.in_flight = 7,
 		.asked = 9,
-		.cost_nusd = -4};
+		.cost_nusd = -4,
+		.misaligned = {[MISALIGNED_ROWS] = 3, [MISALIGNED_SPANS] = 70000},
+		.calibration_use = CALIBRATION_APPLIES,
+		.calibration = {5, 6, {7, 8, 9, 10}, {11, 12, 13, UINT64_MAX}}};
 	static struct wire_endpoint_order order = {1, 2, 3, 4, 5, true, true};
 	static struct wire_shard_totals totals = {.shard = 9,
 		.accepted = 3,
@@ -73,6 +76,35 @@ static size_t examples(struct wire out[16])
 	out[n++] = (struct wire){.type = WIRE_INTERN, .intern = {1, 2, 1, &token}};
 	out[n++] = (struct wire){.type = WIRE_INTERNED, .interned = {1, 1, &id}};
 	return n;
+}
+
+/* A later version's rule is passed over, not an error. */
+static void beat__may_have_rules_that_we_do_not_know(void **state)
+{
+	struct wire_endpoint_beat e = {.misaligned = {[MISALIGNED_SUM] = 9}};
+	struct wire w = {.type = WIRE_BEAT, .beat = {{0, NULL}, 1, &e}}, back;
+	struct buf frame;
+	unsigned char *at;
+	struct err err;
+
+	(void)state;
+	buf_init(&frame, KIB(4));
+	wire_encode(&w, &frame);
+	assert_int_equal(wire_decode(buf_bytes(&frame), &back, &err), ERR_NONE);
+	assert_int_equal(back.beat.endpoint[0].misaligned[MISALIGNED_SUM], 9);
+	wire_release(&back);
+	/* One rule, this one, and its count. */
+	at = memmem(frame.data, frame.len, "\1\7\x9\0\0\0\0\0\0\0", 10);
+	assert_non_null(at);
+	for (unsigned rule = 0; rule < 256; rule++) {
+		at[1] = (unsigned char)rule;
+		assert_int_equal(wire_decode(buf_bytes(&frame), &back, &err), ERR_NONE);
+		for (unsigned i = 0; i < MISALIGNED_N; i++)
+			assert_int_equal(back.beat.endpoint[0].misaligned[i],
+				i == rule && i > 0 ? 9 : 0);
+		wire_release(&back);
+	}
+	buf_release(&frame);
 }
 
 static void wire__comes_back_as_it_went(void **state)
@@ -157,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wire__comes_back_as_it_went),
+		cmocka_unit_test(beat__may_have_rules_that_we_do_not_know),
 		cmocka_unit_test(wire__survives_any_bytes),
 		cmocka_unit_test(wire__refuses_another_version),
 	};
