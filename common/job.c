@@ -156,6 +156,7 @@ static void release_teacher(struct job_teacher *t)
 	job_release_members(job_teacher_keys, t);
 	free(t->api);
 	free(t->api_key_file);
+	free(t->tokenizer);
 	free_texts(t->url, t->n_urls);
 	json_decref(t->extra_body);
 	for (size_t i = 0; i < t->n_extra_headers; i++) {
@@ -197,13 +198,21 @@ size_t job_n_endpoints(const struct job *job)
 	return n;
 }
 
+/* A tokenizer whose digest is known may lie anywhere. */
+static json_t *what_file(json_t *tokenizer)
+{
+	json_t *digest = json_object_get(tokenizer, "digest");
+
+	return digest ? digest : tokenizer;
+}
+
 /* The parts of a job whose change gives the answers a new meaning. */
 static json_t *meaning(const struct job *job)
 {
 	static const char *const top[] = {
 		"system", "template", "prefill", "logits", NULL};
 	static const char *const of_teacher[] = {
-		"name", "api", "server", "model", "extra_body", NULL};
+		"name", "api", "server", "model", "extra_body", "tokenizer", NULL};
 	json_t *all = job_write_members(job_keys, job), *kept = json_object(), *teacher;
 	json_t *sampling = json_object_get(all, "sampling");
 	size_t i;
@@ -218,8 +227,11 @@ static json_t *meaning(const struct job *job)
 
 			snprintf(name, sizeof(name), "teachers[%zu].%s", i,
 				of_teacher[k]);
-			json_object_set(
-				kept, name, json_object_get(teacher, of_teacher[k]));
+			json_object_set(kept, name,
+				strcmp(of_teacher[k], "tokenizer") == 0
+					? what_file(
+						  json_object_get(teacher, "tokenizer"))
+					: json_object_get(teacher, of_teacher[k]));
 		}
 	}
 	json_decref(all);

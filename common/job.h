@@ -75,6 +75,12 @@ struct job_teacher {
 	int64_t logprobs_mode; /* enum job_logprobs_mode */
 	char *license;         /* NULL: not told */
 	int64_t stream;        /* enum job_stream */
+	/* A tokenizer.json, which gives ids to tokens that the teacher tells by
+	 * their bytes only; NULL: none. The digest (tokenizer.h) is 0 until
+	 * somebody has read the file; whoever gets the job from the coordinator
+	 * has it. */
+	char *tokenizer;
+	uint64_t tokenizer_digest;
 };
 
 struct job_sampling {

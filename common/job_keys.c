@@ -488,7 +488,8 @@ const struct job_key job_teacher_keys[] = {
 		.fallback = "\"unknown\""},
 	TEXT("license", TEACHER_AT(license)),
 	SPECIAL("stream", TEACHER_AT(stream), read_stream, stream_json, NULL),
-	LATER("tokenizer", "null"),
+	SPECIAL("tokenizer", TEACHER_AT(tokenizer), job_read_tokenizer,
+		job_tokenizer_json, NULL),
 	{.name = NULL},
 };
 

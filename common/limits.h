@@ -24,6 +24,11 @@
 #define LIMIT_FILTER_TEXT KIB(16)
 #define LIMIT_FILTER_DEPTH 64
 
+/* tokenizer.json */
+#define LIMIT_TOKENIZER_FILE MIB(256)
+#define LIMIT_VOCABULARY (1u << 21)    /* ids */
+#define LIMIT_VOCABULARY_BYTES MIB(64) /* of all tokens together */
+
 /* Corpus */
 #define LIMIT_CORPUS_LINE MIB(8)
 #define LIMIT_PROMPT_ID KIB(1)

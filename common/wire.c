@@ -28,6 +28,8 @@ const char *wire_name(enum wire_type type)
 		[WIRE_TOTALS] = "TOTALS",
 		[WIRE_HAVE] = "HAVE",
 		[WIRE_HAS] = "HAS",
+		[WIRE_TABLE] = "TABLE",
+		[WIRE_TABLE_AT] = "TABLE_AT",
 		[WIRE_OPEN] = "OPEN",
 		[WIRE_OPENED] = "OPENED",
 		[WIRE_PUT] = "PUT",

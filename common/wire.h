@@ -41,6 +41,8 @@ enum wire_type {
 	WIRE_TOTALS,
 	WIRE_HAVE,
 	WIRE_HAS,
+	WIRE_TABLE,
+	WIRE_TABLE_AT,
 	WIRE_OPEN = 30,
 	WIRE_OPENED,
 	WIRE_PUT,
@@ -214,6 +216,39 @@ struct wire_totals {
 	struct wire_key_list revised;
 };
 
+struct wire_table_token {
+	uint32_t id;
+	uint16_t ordinal; /* as in the dataset's `vocab` */
+	struct bytes token;
+};
+
+/* A part of a tokenizer's table; without tokens, a question how far it is. */
+struct wire_table {
+	uint32_t vocabulary;
+	uint64_t digest;
+	bool strips;
+	uint32_t size, total; /* the highest id + 1, entries in all */
+	uint32_t before;      /* entries before those that are here */
+	uint32_t n;
+	struct wire_table_token *token;
+};
+
+/* An endpoint whose token ids are not those of the table. */
+struct wire_table_fault {
+	uint16_t endpoint;
+	uint32_t id;
+};
+
+struct wire_table_at {
+	uint32_t vocabulary;
+	uint64_t digest;
+	uint32_t stored;           /* entries that are committed */
+	uint64_t unknown, several; /* tokens asked for that got no id: their bytes
+				    * are not in the table, or mean no single id */
+	uint32_t n;
+	struct wire_table_fault *fault;
+};
+
 struct wire_open_prompt {
 	uint64_t number;
 	uint8_t line;
@@ -277,9 +312,12 @@ struct wire_result {
 };
 
 struct wire_token {
-	uint16_t ordinal;
+	uint16_t ordinal; /* or WIRE_TOKEN_FIRST */
 	struct bytes token;
 };
+/* For a tokenizer's vocabulary: it is the first token of an answer, or a
+ * candidate for that, which some servers show without its blank. */
+#define WIRE_TOKEN_FIRST 0x8000
 
 struct wire_intern {
 	uint64_t serial;
@@ -326,6 +364,8 @@ struct wire {
 		struct wire_adopt adopt;
 		struct wire_totals totals;
 		struct wire_have have, has;
+		struct wire_table table;
+		struct wire_table_at table_at;
 		struct wire_open open;
 		struct wire_opened opened;
 		struct wire_put put;

@@ -363,6 +363,37 @@ static void totals(struct fields *f, struct wire_totals *m)
 	keys(f, &m->revised);
 }
 
+static void table(struct fields *f, struct wire_table *m)
+{
+	u32(f, &m->vocabulary);
+	u64(f, &m->digest);
+	flag(f, &m->strips);
+	u32(f, &m->size);
+	u32(f, &m->total);
+	u32(f, &m->before);
+	if (m->size > LIMIT_VOCABULARY || m->total > m->size)
+		f->bad = true;
+	for (uint32_t i = 0, n = LIST(f, m->n, m->token, 10, TOKENS_MAX); i < n; i++) {
+		u32(f, &m->token[i].id);
+		u16(f, &m->token[i].ordinal);
+		bytes(f, &m->token[i].token, LIMIT_TOKEN_BYTES);
+	}
+}
+
+static void table_at(struct fields *f, struct wire_table_at *m)
+{
+	u32(f, &m->vocabulary);
+	u64(f, &m->digest);
+	u32(f, &m->stored);
+	u64(f, &m->unknown);
+	u64(f, &m->several);
+	for (uint32_t i = 0, n = LIST(f, m->n, m->fault, 6, LIMIT_ENDPOINTS); i < n;
+		i++) {
+		u16(f, &m->fault[i].endpoint);
+		u32(f, &m->fault[i].id);
+	}
+}
+
 static void open_lease(struct fields *f, struct wire_open *m)
 {
 	u64(f, &m->session);
@@ -493,6 +524,12 @@ bool wire_fields(struct fields *f, struct wire *w)
 		return true;
 	case WIRE_HAS:
 		have(f, &w->has);
+		return true;
+	case WIRE_TABLE:
+		table(f, &w->table);
+		return true;
+	case WIRE_TABLE_AT:
+		table_at(f, &w->table_at);
 		return true;
 	case WIRE_OPEN:
 		open_lease(f, &w->open);

@@ -12,7 +12,7 @@
  * The parts, by file: start.c brings the ledger, the job and the corpus
  * together; live.c has the shards in work; grant.c turns prompts into
  * messages; with_workers.c, with_store.c and control.c answer the three kinds
- * of peers. All of them work on the one struct below.
+ * of peers; tokenizers.c brings the store what tokenizers say. All of them work on the one struct below.
  */
 #ifndef RETORT_COORDINATOR_COORDINATOR_H
 #define RETORT_COORDINATOR_COORDINATOR_H
@@ -137,6 +137,8 @@ struct coordinator {
 	struct endpoint *endpoint;
 	size_t n_endpoints;
 	struct budget budget;
+	struct carried *carried; /* of the teachers that name a tokenizer */
+	size_t n_carried, cap_carried;
 
 	struct outgoing *out;
 	size_t n_out, cap_out;
@@ -212,6 +214,18 @@ void store_hear(struct coordinator *c, const struct link_message *m, struct wire
 void fail_sample(struct coordinator *c, const struct wire_failed *f, uint32_t worker);
 /* All samples of these prompts that are not committed are given up. */
 void fail_prompts(struct coordinator *c, uint64_t shard, uint64_t prompts);
+
+/* tokenizers.c: the tokenizers' tables, on their way to the store. */
+enum err_code tokenizers_read(struct coordinator *c, struct err *err) MUST_CHECK;
+void tokenizers_note(struct coordinator *c);
+void tokenizers_free(struct coordinator *c);
+/* The store was adopted: asks how far it has got. */
+void tokenizers_begin(struct coordinator *c, int64_t now_ms);
+void tokenizers_ask_again(struct coordinator *c, int64_t now_ms);
+void tokenizers_hear(
+	struct coordinator *c, const struct wire_table_at *at, int64_t now_ms);
+/* True once the store has them all: nothing is granted before. */
+bool tokenizers_are_there(const struct coordinator *c);
 
 /* control.c */
 void control_hear(struct coordinator *c);

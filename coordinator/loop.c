@@ -176,6 +176,7 @@ static void run_timers(struct coordinator *c, int64_t now_ms)
 	if (now_ms >= c->save_at) {
 		write_workers(c);
 		live_save(c);
+		tokenizers_ask_again(c, now_ms);
 		look_for_end(c, now_ms);
 		look_for_budget_end(c);
 		c->commit_due = true;
@@ -202,7 +203,8 @@ static void hear(struct coordinator *c, const struct link_message *m, int64_t no
 			log_quote(err.msg).text);
 		return;
 	}
-	if (w.type == WIRE_REGISTER || w.type == WIRE_TOTALS || w.type == WIRE_HAS)
+	if (w.type == WIRE_REGISTER || w.type == WIRE_TOTALS || w.type == WIRE_HAS ||
+		w.type == WIRE_TABLE_AT)
 		store_hear(c, m, &w, now_ms);
 	else
 		workers_hear(c, m, &w, now_ms);

@@ -286,6 +286,8 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 	bool is_new, is_first;
 	enum err_code code = job_read(c->options->job_path, &c->job, err);
 
+	if (code == ERR_NONE)
+		code = tokenizers_read(c, err); /* its digests go into the job */
 	if (code != ERR_NONE)
 		return code;
 	c->job_text = job_write(&c->job, false);
@@ -323,6 +325,7 @@ enum err_code start_open(struct coordinator *c, struct err *err)
 		return code;
 	ledger_event(c->l, is_first ? "run_began" : "run_goes_on", -1, -1,
 		"%lld prompts", (long long)c->l->totals.prompts);
+	tokenizers_note(c);
 	c->l->totals.state = RUN_RUNNING;
 	c->l->totals_changed = true;
 	ledger_each_joined(c->l, expect_worker, c);
@@ -352,6 +355,7 @@ void start_close(struct coordinator *c)
 		shard_reader_close(c->reader[i]);
 	free(c->reader);
 	free(c->endpoint);
+	tokenizers_free(c);
 	lease_table_free(c->leases);
 	shard_text_release(&c->text);
 	prompt_release(&c->prompt);

@@ -102,6 +102,7 @@ static void adopt(struct coordinator *c, const struct link_peer *peer,
 	m.adopt.job = bytes_of(c->public_text, strlen(c->public_text));
 	m.adopt.since = t->store_commit;
 	out_send(c, peer, &m);
+	tokenizers_begin(c, clock_mono_ms());
 	ask_redos(c);
 	if (moved) /* workers say HELLO, and are told the new address */
 		for (size_t i = 0; i < c->n_workers; i++) {
@@ -299,4 +300,6 @@ void store_hear(struct coordinator *c, const struct link_message *m, struct wire
 		take_totals(c, &w->totals);
 	else if (w->type == WIRE_HAS)
 		take_has(c, &w->has);
+	else if (w->type == WIRE_TABLE_AT)
+		tokenizers_hear(c, &w->table_at, now_ms);
 }

@@ -354,7 +354,8 @@ static bool is_silent(
 
 void workers_feed(struct coordinator *c, int64_t now_ms)
 {
-	if (c->phase != PHASE_RUN || !c->store.adopted || c->store.paused)
+	if (c->phase != PHASE_RUN || !c->store.adopted || c->store.paused ||
+		!tokenizers_are_there(c))
 		return;
 	for (size_t i = 0; i < c->n_workers; i++) {
 		struct worker *w = c->worker[i];

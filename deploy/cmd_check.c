@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* retort check: is the job sound, what do its endpoints give, what will it
  * take? Asks one question to each endpoint, and writes nothing. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "common/options.h"
 #include "common/signals.h"
 #include "common/text.h"
+#include "common/tokenizer.h"
 #include "coordinator/corpus_line.h"
 #include "coordinator/lines.h"
 #include "coordinator/prompt.h"
@@ -141,8 +143,65 @@ static json_t *endpoint_json(const struct probe_result *r)
 		(json_int_t)r->content_len);
 }
 
+/* What a teacher's tokenizer.json is; NULL if it has none. The file was read
+ * before, and found good. */
+static json_t *tokenizer_json(const struct job_teacher *t)
+{
+	struct tokenizer tokenizer;
+	struct err err = {0};
+	char what[128], which[256], digest[32];
+	json_t *out;
+
+	if (!t->tokenizer ||
+		tokenizer_read_file(t->tokenizer, &tokenizer, &err) != ERR_NONE)
+		return NULL;
+	tokenizer_describe(&tokenizer, what, sizeof(what));
+	tokenizer_collisions(&tokenizer, which, sizeof(which));
+	snprintf(digest, sizeof(digest), "%016" PRIx64, tokenizer.digest);
+	out = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "teacher", t->name,
+		"file", t->tokenizer, "digest", digest, "what", what, "ids",
+		(json_int_t)tokenizer.table.n, "vocabulary_size",
+		(json_int_t)tokenizer.table.size, "collided",
+		(json_int_t)tokenizer.table.n_shared, "collisions", which);
+	tokenizer_release(&tokenizer);
+	return out;
+}
+
+static json_t *tokenizers_json(const struct job *job)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < job->n_teachers; i++) {
+		json_t *one = tokenizer_json(&job->teacher[i]);
+
+		if (one)
+			json_array_append_new(all, one);
+	}
+	return all;
+}
+
+static void print_tokenizers(json_t *all)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(all, i, one) {
+		const char *which =
+			json_string_value(json_object_get(one, "collisions"));
+
+		printf("tokenizer %s (%s)\n          %s\n",
+			json_string_value(json_object_get(one, "file")),
+			json_string_value(json_object_get(one, "teacher")),
+			json_string_value(json_object_get(one, "what")));
+		if (*which)
+			printf("          among them %s: such tokens get no id from their "
+			       "text\n",
+				which);
+	}
+}
+
 static void print_json(const struct survey *s, const struct probe_result *r, size_t n,
-	const struct plan *plan)
+	const struct plan *plan, json_t *tokenizers)
 {
 	json_t *endpoints = json_array(), *rejected = json_object(), *all;
 
@@ -153,13 +212,14 @@ static void print_json(const struct survey *s, const struct probe_result *r, siz
 			json_object_set_new(rejected,
 				reject_name((enum reject_reason)i),
 				json_integer((json_int_t)s->by_reason[i]));
-	all = json_pack("{s:{s:I, s:I, s:o}, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}",
+	all = json_pack(
+		"{s:{s:I, s:I, s:o}, s:O, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}",
 		"corpus", "lines", (json_int_t)s->lines, "prompts",
-		(json_int_t)s->prompts, "rejected", rejected, "endpoints", endpoints,
-		"plan", "requests", plan->requests, "prompt_tokens",
-		plan->prompt_tokens, "completion_tokens", plan->completion_tokens,
-		"cost_usd", plan->usd, "disk_bytes", plan->disk_bytes, "seconds",
-		plan->seconds);
+		(json_int_t)s->prompts, "rejected", rejected, "tokenizers", tokenizers,
+		"endpoints", endpoints, "plan", "requests", plan->requests,
+		"prompt_tokens", plan->prompt_tokens, "completion_tokens",
+		plan->completion_tokens, "cost_usd", plan->usd, "disk_bytes",
+		plan->disk_bytes, "seconds", plan->seconds);
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(all);
@@ -257,16 +317,21 @@ int cmd_check(int argc, char **argv)
 	if (code != ERR_NONE) {
 		fprintf(stderr, "retort check: %s\n", err.msg);
 	} else {
+		json_t *tokenizers = tokenizers_json(&job);
+
 		plan = make_plan(&job, &survey, results, n);
 		for (size_t i = 0; i < n; i++) {
 			failed += results[i].reason != REASON_NONE;
 			if (!json)
 				print_endpoint(&results[i], job.top_logprobs);
 		}
-		if (json)
-			print_json(&survey, results, n, &plan);
-		else
+		if (json) {
+			print_json(&survey, results, n, &plan, tokenizers);
+		} else {
+			print_tokenizers(tokenizers);
 			print_plan(&survey, &plan);
+		}
+		json_decref(tokenizers);
 	}
 	free(results);
 	prompt_release(&survey.first);

@@ -2,10 +2,12 @@
 #include "deploy/job_check.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/tokenizer.h"
 #include "coordinator/prompt_rules.h"
 #include "store/accept.h"
 #include "worker/key.h"
@@ -31,6 +33,33 @@ static enum err_code check_files(
 		snprintf(key, sizeof(key), "corpus[%zu]", i);
 		err_set(err, ERR_INVALID, "cannot read '%s': %s", job->corpus[i],
 			strerror(errno));
+		return at_key(path, key, err);
+	}
+	return ERR_NONE;
+}
+
+/* The files that give ids to tokens, read to their ends. */
+static enum err_code check_tokenizers(
+	const char *path, const struct job *job, struct err *err)
+{
+	for (size_t i = 0; i < job->n_teachers; i++) {
+		const struct job_teacher *t = &job->teacher[i];
+		struct tokenizer tokenizer;
+		enum err_code code;
+		char key[64];
+
+		if (!t->tokenizer)
+			continue;
+		code = tokenizer_read_file(t->tokenizer, &tokenizer, err);
+		if (code == ERR_NONE && t->tokenizer_digest != 0 &&
+			t->tokenizer_digest != tokenizer.digest)
+			code = err_set(err, ERR_INVALID,
+				"the digest of '%s' is %016" PRIx64, t->tokenizer,
+				tokenizer.digest);
+		tokenizer_release(&tokenizer);
+		if (code == ERR_NONE)
+			continue;
+		snprintf(key, sizeof(key), "teachers[%zu].tokenizer", i);
 		return at_key(path, key, err);
 	}
 	return ERR_NONE;
@@ -94,6 +123,8 @@ enum err_code job_check_read(const char *path, struct job *job, struct err *err)
 		code = check_budget(path, job, err);
 	if (code == ERR_NONE)
 		code = check_files(path, job, err);
+	if (code == ERR_NONE)
+		code = check_tokenizers(path, job, err);
 	if (code == ERR_NONE)
 		code = check_keys(path, job, err);
 	if (code != ERR_NONE)

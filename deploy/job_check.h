@@ -12,7 +12,8 @@
 #include "common/job.h"
 
 /* job_read, and everything else that can be checked without a network: the
- * filter, the template, that corpus files can be read, that keys are there. */
+ * filter, the template, that corpus files can be read, tokenizers, that keys are
+ * there. */
 enum err_code job_check_read(const char *path, struct job *job, struct err *err)
 	MUST_CHECK;
 

@@ -325,8 +325,8 @@ enum err_code dataset_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
 	return code;
 }
 
-enum err_code dataset_add_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
-	uint16_t ordinal, struct bytes token, struct err *err)
+static enum err_code write_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
+	uint16_t ordinal, struct bytes token, enum env_put_flags flags, struct err *err)
 {
 	unsigned char key[VOCAB_KEY_SIZE], value[2 + LIMIT_TOKEN_BYTES];
 
@@ -335,6 +335,61 @@ enum err_code dataset_add_token(struct dataset *d, uint32_t vocabulary, uint32_t
 	put_u16(value, ordinal);
 	if (token.len)
 		memcpy(value + 2, token.data, token.len);
-	return seal_put(d->txn, DB_VOCAB, key, sizeof(key), value, 2 + token.len,
-		ENV_PUT_NEW, err);
+	return seal_put(
+		d->txn, DB_VOCAB, key, sizeof(key), value, 2 + token.len, flags, err);
+}
+
+enum err_code dataset_add_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
+	uint16_t ordinal, struct bytes token, struct err *err)
+{
+	return write_token(d, vocabulary, id, ordinal, token, ENV_PUT_NEW, err);
+}
+
+enum err_code dataset_put_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
+	uint16_t ordinal, struct bytes token, struct err *err)
+{
+	return write_token(d, vocabulary, id, ordinal, token, ENV_PUT, err);
+}
+
+#define TOKENIZER_SIZE 24
+
+enum err_code dataset_tokenizer(struct dataset *d, uint32_t vocabulary,
+	struct dataset_tokenizer *out, struct err *err)
+{
+	struct bytes v;
+	char key[32];
+	enum err_code code;
+
+	numbered(key, "tokenizer", vocabulary);
+	code = get_meta(d, key, &v, err);
+	if (code != ERR_NONE)
+		return code;
+	if (v.len != TOKENIZER_SIZE)
+		return err_set(err, ERR_CORRUPT, "%s has a wrong length", key);
+	*out = (struct dataset_tokenizer){
+		.digest = get_u64(v.data),
+		.size = get_u32(v.data + 8),
+		.total = get_u32(v.data + 12),
+		.stored = get_u32(v.data + 16),
+		.strips = get_u32(v.data + 20) & 1,
+	};
+	if (out->size > LIMIT_VOCABULARY || out->total > out->size ||
+		out->stored > out->total)
+		return err_set(err, ERR_CORRUPT, "%s does not add up", key);
+	return ERR_NONE;
+}
+
+enum err_code dataset_set_tokenizer(struct dataset *d, uint32_t vocabulary,
+	const struct dataset_tokenizer *t, struct err *err)
+{
+	unsigned char v[TOKENIZER_SIZE];
+	char key[32];
+
+	numbered(key, "tokenizer", vocabulary);
+	put_u64(v, t->digest);
+	put_u32(v + 8, t->size);
+	put_u32(v + 12, t->total);
+	put_u32(v + 16, t->stored);
+	put_u32(v + 20, t->strips);
+	return put_meta(d, key, bytes_of(v, sizeof(v)), err);
 }

@@ -147,6 +147,22 @@ enum err_code dataset_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
 enum err_code dataset_add_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
 	uint16_t ordinal, struct bytes token, struct err *err) MUST_CHECK;
 
+/* Sets a token's bytes, whatever they were. */
+enum err_code dataset_put_token(struct dataset *d, uint32_t vocabulary, uint32_t id,
+	uint16_t ordinal, struct bytes token, struct err *err) MUST_CHECK;
+
+/* What the dataset has of a tokenizer's table (tables.h). */
+struct dataset_tokenizer {
+	uint64_t digest;
+	uint32_t size;          /* the highest id + 1 */
+	uint32_t total, stored; /* tokens there are, and that are here so far */
+	bool strips;
+};
+enum err_code dataset_tokenizer(struct dataset *d, uint32_t vocabulary,
+	struct dataset_tokenizer *out, struct err *err) MUST_CHECK;
+enum err_code dataset_set_tokenizer(struct dataset *d, uint32_t vocabulary,
+	const struct dataset_tokenizer *t, struct err *err) MUST_CHECK;
+
 /* Keeps an unreadable answer; the oldest go when the cap is reached. */
 enum err_code dataset_add_raw(struct dataset *d, struct bytes packed, struct err *err)
 	MUST_CHECK;

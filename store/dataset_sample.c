@@ -118,16 +118,28 @@ static enum err_code append_prompt(struct dataset *d, uint64_t prompt,
 	return code;
 }
 
+/* What answers tell of ids, where no tokenizer has told it. */
 static enum err_code add_vocabulary(
 	struct dataset *d, struct bytes entries, struct err *err)
 {
-	struct vocab_entry entry;
-	bool bad = false;
+	struct dataset_tokenizer tokenizer;
+	enum err_code known = ERR_NOT_FOUND;
+	struct vocab_entry entry = {0};
+	uint32_t looked_at = 0;
+	bool bad = false, looked = false;
 
 	while (vocab_entry_take(&entries, &entry, &bad)) {
-		enum err_code code = dataset_add_token(
-			d, entry.vocabulary, entry.id, 0, entry.token, err);
+		enum err_code code;
 
+		if (!looked || entry.vocabulary != looked_at)
+			known = dataset_tokenizer(d, entry.vocabulary, &tokenizer, err);
+		looked = true;
+		looked_at = entry.vocabulary;
+		if (known == ERR_NONE)
+			continue;
+		code = known == ERR_NOT_FOUND ? dataset_add_token(d, entry.vocabulary,
+							entry.id, 0, entry.token, err)
+					      : known;
 		if (code != ERR_NONE && code != ERR_EXISTS)
 			return code;
 	}

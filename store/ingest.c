@@ -21,6 +21,7 @@ struct ingest {
 	bool exact;
 	struct elsewhere *elsewhere;
 	struct trainer *trainer;
+	struct tables *tables;
 	struct buf unpacked;
 
 	struct tally tally;
@@ -67,6 +68,11 @@ void ingest_set_job(struct ingest *g, struct accept *accept, bool exact)
 void ingest_set_trainer(struct ingest *g, struct trainer *t)
 {
 	g->trainer = t;
+}
+
+void ingest_set_tables(struct ingest *g, struct tables *t)
+{
+	g->tables = t;
 }
 
 static bool is_long(const struct record *r)
@@ -312,6 +318,9 @@ static enum err_code store_offer(struct ingest *g, const struct wire_put_item *i
 		*answer = PUT_INVALID; /* its text does not unpack */
 		return ERR_NONE;
 	}
+	if (code == ERR_NONE && g->tables)
+		code = tables_compare(
+			g->tables, g->d, o->head.endpoint, o->vocabulary, err);
 	if (code == ERR_NONE)
 		code = dataset_append(g->d, o, &entry.sequence, err);
 	if (code == ERR_NONE)

@@ -24,6 +24,7 @@
 #include "store/accept.h"
 #include "store/dataset.h"
 #include "store/dictionary.h"
+#include "store/tables.h"
 
 struct ingest;
 
@@ -60,5 +61,7 @@ void ingest_rollback(struct ingest *g);
 
 /* The trainer to give texts to while it wants them; may be NULL. */
 void ingest_set_trainer(struct ingest *g, struct trainer *t);
+/* The tables that what answers tell of ids is held against; may be NULL. */
+void ingest_set_tables(struct ingest *g, struct tables *t);
 
 #endif

@@ -94,12 +94,17 @@ static enum err_code write_rows(struct jline *j, struct buf *out, size_t n,
 	return ERR_NONE;
 }
 
-static void write_id(const struct jline *j, struct buf *out, size_t i)
+static void add_id(struct buf *out, uint32_t id)
 {
-	if (j->logits.id[i] == TOKEN_ID_UNKNOWN)
+	if (id == TOKEN_ID_UNKNOWN)
 		buf_add_str(out, "null");
 	else
-		jwrite_u64(out, j->logits.id[i]);
+		jwrite_u64(out, id);
+}
+
+static void write_id(const struct jline *j, struct buf *out, size_t i)
+{
+	add_id(out, j->logits.id[i]);
 }
 
 static void write_logprob(const struct jline *j, struct buf *out, size_t i)
@@ -126,7 +131,7 @@ static enum err_code write_candidates(
 			if (k > 0)
 				buf_add_byte(out, ',');
 			if (ids)
-				jwrite_u64(out, l->ids[at]);
+				add_id(out, l->ids[at]);
 			else
 				jwrite_f32(out, l->logprobs[at]);
 		}

@@ -71,6 +71,11 @@ static inline void vocab_key_write(
 	put_u32_be(out + 4, id);
 }
 
+static inline bool vocabulary_is_interned(uint32_t number)
+{
+	return number & 1;
+}
+
 /* One vocabulary per settings generation, teacher and kind of id. */
 static inline uint32_t vocabulary_number(
 	uint32_t settings, uint16_t teacher, bool interned)

@@ -137,6 +137,7 @@ static void end_round(struct server *s)
 	send_answers(s);
 	if (totals.n_shards > 0 && s->adopted)
 		server_say_totals(s, &totals, clock_mono_ms());
+	server_say_tables(s);
 }
 
 static void check_disk(struct server *s)
@@ -241,6 +242,7 @@ static void close_all(struct server *s)
 	drop_answers(s);
 	ingest_free(s->ingest);
 	vocabulary_free(s->vocabulary);
+	tables_free(s->tables);
 	trainer_free(s->trainer);
 	dataset_close(s->d);
 	link_close(s->workers);
@@ -261,8 +263,10 @@ enum err_code server_run(const struct server_options *options, struct err *err)
 	if (code != ERR_NONE)
 		return code;
 	s.vocabulary = vocabulary_new();
+	s.tables = tables_new();
 	s.trainer = trainer_new();
 	s.ingest = ingest_new(s.d, 0);
+	ingest_set_tables(s.ingest, s.tables);
 	if (packer_dictionary(s.d->packer) == 0)
 		ingest_set_trainer(s.ingest, s.trainer);
 	code = warm_up(&s, err);

@@ -108,8 +108,8 @@ static enum err_code recount(struct server *s, const struct job *job,
 	return code;
 }
 
-static enum err_code keep_settings(
-	struct server *s, const struct wire_adopt *m, struct err *err)
+static enum err_code keep_settings(struct server *s, const struct wire_adopt *m,
+	const struct job *job, struct err *err)
 {
 	enum err_code code = dataset_begin(s->d, err);
 
@@ -119,6 +119,8 @@ static enum err_code keep_settings(
 		code = dataset_set_run(s->d, m->run.data, err);
 	if (code == ERR_NONE)
 		code = dataset_set_settings(s->d, m->settings, m->job, err);
+	if (code == ERR_NONE)
+		code = tables_expect(s->tables, s->d, job, m->settings, err);
 	if (code != ERR_NONE) {
 		dataset_rollback(s->d);
 		return code;
@@ -157,7 +159,7 @@ static enum err_code take_job(
 		return code;
 	code = accept_compile(job.accept, &accept, err);
 	if (code == ERR_NONE)
-		code = keep_settings(s, m, err);
+		code = keep_settings(s, m, &job, err);
 	if (code == ERR_NONE)
 		code = recount(s, &job, accept, err);
 	if (code == ERR_NONE)
@@ -190,6 +192,47 @@ static void be_adopted(struct server *s, const struct wire_adopt *m)
 			m->since);
 	s->adopted = true;
 	server_ok(s, catch_up(s, m->since, &err), &err);
+}
+
+static void say_table(struct server *s, const struct wire_table_at *at)
+{
+	struct wire w = {.type = WIRE_TABLE_AT, .table_at = *at};
+
+	tell_coordinator(s, &w);
+}
+
+void server_say_tables(struct server *s)
+{
+	struct wire_table_at news;
+	size_t at = 0;
+
+	while (s->adopted && tables_news(s->tables, &at, &news))
+		say_table(s, &news);
+}
+
+/* A part of a table: committed, then answered. */
+static void hear_table(struct server *s, const struct wire_table *part)
+{
+	struct wire_table_at at;
+	struct err err = {0};
+	enum err_code code;
+
+	if (!s->adopted || s->paused)
+		return;
+	if (!server_ok(s, dataset_begin(s->d, &err), &err))
+		return;
+	code = tables_take(s->tables, s->d, part, &at, &err);
+	if (code == ERR_NONE && part->n > 0) {
+		code = dataset_commit(s->d, &err);
+	} else {
+		dataset_rollback(s->d);
+	}
+	tables_end_part(s->tables, code == ERR_NONE);
+	if (code == ERR_NOT_FOUND)
+		log_warn("store", "a table that nobody expects", "vocabulary=%u",
+			part->vocabulary);
+	else if (server_ok(s, code, &err))
+		say_table(s, &at);
 }
 
 static void say_has(struct server *s, const struct wire_have *asked)
@@ -236,6 +279,9 @@ void server_hear_coordinator(struct server *s, struct bytes frame)
 		break;
 	case WIRE_HAVE:
 		say_has(s, &w.have);
+		break;
+	case WIRE_TABLE:
+		hear_table(s, &w.table);
 		break;
 	case WIRE_BYE:
 		log_info("store", "the run has ended", "");

@@ -12,6 +12,7 @@
 #include "common/wire.h"
 #include "store/ingest.h"
 #include "store/server.h"
+#include "store/tables.h"
 #include "store/vocabulary.h"
 
 /* An answer that waits for the commit. */
@@ -30,6 +31,7 @@ struct server {
 	struct dataset *d;
 	struct ingest *ingest;
 	struct vocabulary *vocabulary;
+	struct tables *tables;
 	struct trainer *trainer;
 	struct link *workers, *coordinator;
 	unsigned char run[RUN_ID_SIZE];
@@ -65,5 +67,7 @@ void server_hear_worker(struct server *s, const struct link_message *m, int64_t 
 void server_hear_coordinator(struct server *s, struct bytes frame);
 void server_say_register(struct server *s);
 void server_say_totals(struct server *s, struct wire_totals *totals, int64_t now_ms);
+/* What has changed in the counts of tokenizers' tables. */
+void server_say_tables(struct server *s);
 
 #endif

@@ -47,7 +47,7 @@ static void hear_open(
 	struct err err = {0};
 
 	/* Unanswered; the worker asks again until this store is adopted. */
-	if (!s->adopted || !server_in_transaction(s))
+	if (!s->adopted || !tables_are_whole(s->tables) || !server_in_transaction(s))
 		return;
 	if (!server_ok(s, ingest_open(s->ingest, open, &w.opened, &err), &err))
 		return;
@@ -93,10 +93,22 @@ static void hear_put(
 	free(items);
 }
 
+/* An id of the dataset's own, or of a tokenizer's. */
+static enum err_code id_of(struct server *s, uint32_t vocabulary,
+	const struct wire_token *token, uint32_t *id, struct err *err)
+{
+	if (vocabulary_is_interned(vocabulary))
+		return vocabulary_intern(s->vocabulary, s->d, vocabulary,
+			token->ordinal, token->token, id, err);
+	return tables_look_up(
+		s->tables, s->d, vocabulary, token->ordinal, token->token, id, err);
+}
+
 static void hear_intern(
 	struct server *s, const struct link_peer *peer, const struct wire_intern *m)
 {
 	struct wire w = {.type = WIRE_INTERNED, .interned = {.serial = m->serial}};
+	enum err_code code = ERR_NONE;
 	struct err err = {0};
 	uint32_t *ids;
 
@@ -104,16 +116,14 @@ static void hear_intern(
 		return;
 	ids = mem_zalloc(m->n, sizeof(*ids));
 	w.interned.id = ids;
-	for (uint32_t i = 0; i < m->n; i++) {
-		enum err_code code =
-			vocabulary_intern(s->vocabulary, s->d, m->vocabulary,
-				m->token[i].ordinal, m->token[i].token, &ids[i], &err);
-
-		if (!server_ok(s, code, &err))
-			break;
-		w.interned.n++;
+	for (uint32_t i = 0; i < m->n && code == ERR_NONE; i++) {
+		code = id_of(s, m->vocabulary, &m->token[i], &ids[i], &err);
+		w.interned.n += code == ERR_NONE;
 	}
-	if (!s->lost)
+	if (code == ERR_NOT_FOUND)
+		log_warn("store", "a question about a table that is not here",
+			"vocabulary=%u", m->vocabulary);
+	else if (server_ok(s, code, &err))
 		server_answer(s, peer, &w);
 	free(ids);
 }

@@ -66,7 +66,8 @@ static void check_text(struct verify *v, uint64_t sequence, const struct record 
 	check_utf8(v, sequence, text);
 }
 
-/* Candidates of one row: by falling logprob, then rising id. */
+/* Candidates of one row: by falling logprob, then rising id; those without one
+ * are last among equals. */
 static bool is_sorted(const uint32_t *ids, const float *logprobs, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
@@ -74,7 +75,8 @@ static bool is_sorted(const uint32_t *ids, const float *logprobs, size_t n)
 			return false;
 		if (k > 0 && (logprobs[k] > logprobs[k - 1] ||
 				     (logprobs[k] == logprobs[k - 1] &&
-					     ids[k] <= ids[k - 1])))
+					     ids[k] <= ids[k - 1] &&
+					     ids[k] != TOKEN_ID_UNKNOWN)))
 			return false;
 	}
 	return true;
@@ -118,15 +120,17 @@ static void check_rows(struct verify *v, uint64_t sequence, const struct logits 
 			SEQ(sequence), bytes, stream.len);
 }
 
-/* Of a vocabulary of the dataset's own, every id must be there. */
+/* Of a vocabulary of the dataset's own, every id must be there; a candidate whose
+ * bytes were not told has none. */
 static void check_interned(struct verify *v, uint64_t sequence, const struct logits *l)
 {
 	struct bytes token;
 	uint16_t ordinal;
 
 	for (size_t i = 0; i < l->m; i++) {
-		if (dataset_token(v->d, l->vocabulary, l->ids[i], &ordinal, &token,
-			    NULL) == ERR_NONE)
+		if (l->ids[i] == TOKEN_ID_UNKNOWN ||
+			dataset_token(v->d, l->vocabulary, l->ids[i], &ordinal, &token,
+				NULL) == ERR_NONE)
 			continue;
 		verify_say(v, "logits %llu: id %u is not in its vocabulary",
 			SEQ(sequence), l->ids[i]);

@@ -231,6 +231,10 @@ static bool encode_logits(
 		.vocabulary = vocabulary_number(
 			terms->head.settings, terms->head.teacher, terms->interned),
 		.temperature = (float)terms->temperature,
+		.tokenizer =
+			terms->interned
+				? 0
+				: job->teacher[terms->head.teacher].tokenizer_digest,
 	};
 
 	if (a->has_rows && a->rows.n > 0)
@@ -326,7 +330,8 @@ bool encode_sample(struct encoder *e, const struct encode_terms *terms,
 		head->n_tokens =
 			a->has_rows && a->rows.n > 0 ? a->rows.n : a->token_ids.n;
 		/* Bytes that do not make up the answer may be anyone's. */
-		if (!terms->interned && spans.fits && !(head->flags & FLAG_MISALIGNED))
+		if (!terms->interned && terms->tells_ids && spans.fits &&
+			!(head->flags & FLAG_MISALIGNED))
 			tokens_tell(tokens,
 				vocabulary_number(head->settings, head->teacher, false),
 				&a->rows, &e->vocabulary);

@@ -40,6 +40,7 @@ struct encode_terms {
 	bool with_prompt; /* the store does not have the prompt's text yet */
 	const char *endpoint, *worker, *request_id;
 	bool interned;      /* ids are the dataset's own (tokens.h) */
+	bool tells_ids;     /* some are the teacher's, whose bytes are worth telling */
 	double temperature; /* sent; NaN: none */
 };
 

@@ -65,6 +65,7 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 		.worker = w->options->name,
 		.request_id = a->outcome.request_id,
 		.interned = interned,
+		.tells_ids = a->tells_ids,
 		.temperature = a->temperature,
 	};
 
@@ -96,23 +97,36 @@ static void ask_for_ids(struct worker *w, struct ask *a, struct wire_intern *ask
 	worker_tell_store(w, &m);
 }
 
-static uint32_t interned_number(const struct worker *w, const struct ask *a)
+static bool has_table(const struct ask *a)
 {
-	return vocabulary_number(w->settings, a->endpoint->teacher, true);
+	return a->endpoint->job->tokenizer_digest != 0;
+}
+
+static uint32_t number_of(const struct worker *w, const struct ask *a)
+{
+	return vocabulary_number(w->settings, a->endpoint->teacher, !has_table(a));
+}
+
+/* By the teacher's tokenizer if it has one, else by the dataset's own ids. */
+static bool give_ids(struct worker *w, struct ask *a, struct wire_intern *ask)
+{
+	return (has_table(a) ? tokens_by_table : tokens_intern)(
+		w->tokens, number_of(w, a), &a->answer.rows, ask);
 }
 
 static void offer_or_intern(struct worker *w, struct ask *a)
 {
 	struct wire_intern ask;
 
-	if (tokens_intern(w->tokens, interned_number(w, a), &a->answer.rows, &ask))
-		make_offer(w, a, true);
+	if (give_ids(w, a, &ask))
+		make_offer(w, a, !has_table(a));
 	else
 		ask_for_ids(w, a, &ask);
 }
 
 void storing_take_answer(struct worker *w, struct ask *a)
 {
+	a->tells_ids = tokens_have_an_id(&a->answer.rows);
 	if (!a->answer.has_rows || a->answer.rows.n == 0 ||
 		tokens_have_ids(&a->answer.rows))
 		make_offer(w, a, false);
@@ -132,13 +146,13 @@ void storing_take_interned(struct worker *w, const struct wire_interned *m)
 	*at = a->next;
 	a->next = NULL;
 	/* The same list again, now with its ids. */
-	if (!tokens_intern(w->tokens, interned_number(w, a), &a->answer.rows, &ask)) {
+	if (!give_ids(w, a, &ask)) {
 		if (ask.n != m->n) {
 			/* Others have learned some of them meanwhile. */
 			offer_or_intern(w, a);
 			return;
 		}
-		tokens_learn(w->tokens, interned_number(w, a), ask.token, m->id, m->n);
+		tokens_learn(w->tokens, number_of(w, a), ask.token, m->id, m->n);
 	}
 	if (a->task->prompt->lease->lost) {
 		task_settled(w, a->task);
@@ -310,8 +324,7 @@ void storing_resend(struct worker *w, int64_t now_ms, bool all)
 		if (!all && now_ms - a->task->sent_ms < AGAIN_MS)
 			continue;
 		a->task->sent_ms = now_ms;
-		tokens_intern(
-			w->tokens, interned_number(w, a), &a->answer.rows, &m.intern);
+		give_ids(w, a, &m.intern);
 		m.intern.serial = a->intern_serial;
 		worker_tell_store(w, &m);
 	}

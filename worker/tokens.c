@@ -82,6 +82,17 @@ bool tokens_have_ids(const struct rows *rows)
 	return true;
 }
 
+bool tokens_have_an_id(const struct rows *rows)
+{
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (rows->id[i] != TOKEN_ID_UNKNOWN)
+			return true;
+	for (uint32_t i = 0; i < rows->m; i++)
+		if (rows->cand_id[i] != TOKEN_ID_UNKNOWN)
+			return true;
+	return false;
+}
+
 static inline bool is_told(const struct vocabulary *v, uint32_t id)
 {
 	return id < v->n_told && (v->told[id / 64] >> (id % 64) & 1);
@@ -217,6 +228,54 @@ bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
 						rows->cand_len[i]),
 					&rows->cand_id[i], ask);
 		}
+	}
+	return ask->n == 0;
+}
+
+/* How many candidates of a row have these bytes. */
+static uint32_t count_equal(
+	const struct rows *rows, uint32_t row, uint32_t at, uint16_t len)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++)
+		n += rows->cand_len[i] == len &&
+		     memcmp(rows->pool.data + rows->cand_at[i], rows->pool.data + at,
+			     len) == 0;
+	return n;
+}
+
+/* A text that may stand for many tokens is not even asked for: an empty one, or
+ * one in which a broken character was replaced. */
+static bool says_which(const struct rows *rows, uint32_t at, uint16_t len)
+{
+	return len > 0 && len != TOKEN_BYTES_UNKNOWN &&
+	       !memmem(rows->pool.data + at, len, "\xef\xbf\xbd", 3);
+}
+
+static void by_table(struct tokens *t, const struct vocabulary *v,
+	const struct rows *rows, uint32_t row, uint32_t at, uint16_t len, uint32_t *id,
+	struct wire_intern *ask)
+{
+	if (*id == TOKEN_ID_UNKNOWN && says_which(rows, at, len) &&
+		count_equal(rows, row, at, len) < 2)
+		look_up(t, v, row == 0 ? WIRE_TOKEN_FIRST : 0,
+			bytes_of(rows->pool.data + at, len), id, ask);
+}
+
+bool tokens_by_table(struct tokens *t, uint32_t vocabulary, struct rows *rows,
+	struct wire_intern *ask)
+{
+	struct vocabulary *v = find(t, vocabulary);
+
+	*ask = (struct wire_intern){.vocabulary = vocabulary};
+	token_map_release(&t->asked);
+	for (uint32_t row = 0; row < rows->n; row++) {
+		by_table(t, v, rows, row, rows->token_at[row], rows->token_len[row],
+			&rows->id[row], ask);
+		for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++)
+			by_table(t, v, rows, row, rows->cand_at[i], rows->cand_len[i],
+				&rows->cand_id[i], ask);
 	}
 	return ask->n == 0;
 }

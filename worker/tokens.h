@@ -7,7 +7,8 @@
  *     with the samples that have them, until a sample that told them is
  *     stored: an offer may be lost, and then what it told is lost with it;
  *   - where it gives only bytes, the store gives ids (INTERN), and they are
- *     remembered here, so that after a while nobody has to ask.
+ *     remembered here, so that after a while nobody has to ask. They are the
+ *     dataset's own, or, where the job names a tokenizer, the tokenizer's.
  *
  * Pure.
  */
@@ -27,6 +28,8 @@ void tokens_free(struct tokens *t);
 
 /* True if every token and candidate has an id of the teacher's. */
 bool tokens_have_ids(const struct rows *rows);
+/* True if some token or candidate has one. */
+bool tokens_have_an_id(const struct rows *rows);
 
 /* Appends, as vocab_entry_add does, the bytes of ids that the store is not known
  * to have, each once. Not told is what may be part of a character only: empty
@@ -45,6 +48,13 @@ void tokens_forget_told(struct tokens *t);
  * not known keeps TOKEN_ID_UNKNOWN.
  */
 bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
+	struct wire_intern *ask);
+/*
+ * The same by a tokenizer's table: ids that the teacher gave stay, and a token
+ * gets none whose bytes do not say which it is (store/tables.h). Of candidates
+ * of one row with equal bytes none gets one.
+ */
+bool tokens_by_table(struct tokens *t, uint32_t vocabulary, struct rows *rows,
 	struct wire_intern *ask);
 void tokens_learn(struct tokens *t, uint32_t vocabulary, const struct wire_token *token,
 	const uint32_t *id, uint32_t n);

@@ -151,6 +151,7 @@ struct ask {
 	double temperature; /* sent; NaN: none */
 	struct calibrate_terms calibrate;
 	uint64_t intern_serial;
+	bool tells_ids; /* the teacher gave ids, if not all */
 	struct http_outcome outcome;
 	struct ask *next;  /* in the list of free ones, or of those that wait for ids */
 	struct ask *older; /* in the list of all */

@@ -73,6 +73,8 @@ static void check_same(const struct job *a, const struct job *b)
 		MUST(same_text(x->api_key_file, y->api_key_file));
 		MUST(same_text(x->proxy, y->proxy));
 		MUST(same_text(x->license, y->license));
+		MUST(same_text(x->tokenizer, y->tokenizer));
+		MUST(x->tokenizer_digest == y->tokenizer_digest);
 		MUST(x->n_urls == y->n_urls && same_text(x->url[0], y->url[0]));
 		MUST(x->n_extra_headers == y->n_extra_headers);
 		MUST(x->max_in_flight == y->max_in_flight);

@@ -39,6 +39,13 @@ static void check_texts(const struct wire *w, const uint8_t *input, size_t len)
 			MUST(w->intern.token[i].token.len <= LIMIT_TOKEN_BYTES);
 		}
 		break;
+	case WIRE_TABLE:
+		MUST(w->table.total <= w->table.size);
+		for (uint32_t i = 0; i < w->table.n; i++) {
+			check_lent(w->table.token[i].token, input, len);
+			MUST(w->table.token[i].token.len <= LIMIT_TOKEN_BYTES);
+		}
+		break;
 	case WIRE_TOTALS:
 		for (uint32_t i = 0; i < w->totals.n_shards; i++)
 			MUST(w->totals.shard[i].n_lines <= SHARD_PROMPTS);

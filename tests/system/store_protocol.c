@@ -9,6 +9,8 @@
  */
 #include "system/store_rig.h"
 
+#include "store/logits.h"
+
 #define ALL_LINES UINT64_MAX
 
 static struct made sample_of(uint64_t prompt, uint32_t sample)
@@ -193,7 +195,7 @@ static void malformed_messages_harm_nobody(void **state)
 	assert_int_equal(rig_open(&r, 1, ALL_LINES, NULL), OPEN_OK);
 	rig_say_bytes(r.worker, "", 0);
 	rig_say_bytes(r.worker, "hello", 5);
-	rig_say_bytes(r.worker, "rt\1\40\377\377\377\377", 8); /* PUT of 4G items */
+	rig_say_bytes(r.worker, "rt\2\40\377\377\377\377", 8); /* PUT of 4G items */
 	rig_say_bytes(r.worker, newer, sizeof(newer));
 	assert_true(rig_hear(r.worker, WIRE_REFUSED, RIG_TIMEOUT_MS, &h));
 	rig_forget(&h);
@@ -255,12 +257,12 @@ static void another_run_is_refused(void **state)
 }
 
 /* Ids of tokens, once told, hold for ever. */
-static uint32_t intern(struct store_rig *r, const char *token)
+static uint32_t intern(struct store_rig *r, uint32_t vocabulary, const char *token)
 {
 	struct wire_token t = {0, bytes_of(token, strlen(token))};
 	struct wire w = {.type = WIRE_INTERN,
 		.intern = {.serial = ++r->serial,
-			.vocabulary = 1u << 31,
+			.vocabulary = vocabulary,
 			.n = 1,
 			.token = &t}};
 	struct heard h;
@@ -275,6 +277,8 @@ static uint32_t intern(struct store_rig *r, const char *token)
 	return id;
 }
 
+#define INTERNED (1u << 31 | 1)
+
 static void interned_ids_survive_kill(void **state)
 {
 	struct store_rig r;
@@ -283,14 +287,114 @@ static void interned_ids_survive_kill(void **state)
 	(void)state;
 	rig_begin(&r);
 	rig_start(&r);
-	cat = intern(&r, " cat");
-	dog = intern(&r, " dog");
+	cat = intern(&r, INTERNED, " cat");
+	dog = intern(&r, INTERNED, " dog");
 	assert_int_not_equal(cat, dog);
-	assert_int_equal(intern(&r, " cat"), cat);
+	assert_int_equal(intern(&r, INTERNED, " cat"), cat);
 	rig_kill(&r);
 	rig_start(&r);
-	assert_int_equal(intern(&r, " dog"), dog);
-	assert_int_equal(intern(&r, " cat"), cat);
+	assert_int_equal(intern(&r, INTERNED, " dog"), dog);
+	assert_int_equal(intern(&r, INTERNED, " cat"), cat);
+	rig_end(&r);
+}
+
+#define TABLE_DIGEST 0x00ff00ff00ff00ff
+#define TABLE_JOB(digest)                                                              \
+	"{\"name\":\"rig\",\"corpus\":[\"p.jsonl\"],\"teachers\":[{\"name\":\"t0\","   \
+	"\"url\":[\"http://127.0.0.1:1/v1\"],\"model\":\"m\",\"tokenizer\":"           \
+	"{\"file\":\"/t.json\",\"digest\":\"" digest "\"}}]}"
+
+/* Gives a part of the table, or asks; what the store says that it has. */
+static uint32_t give_table(struct store_rig *r, uint32_t before, uint32_t n)
+{
+	static struct wire_table_token all[] = {
+		{0, 0, {(const unsigned char *)" cat", 4}},
+		{2, 1, {(const unsigned char *)" so", 3}},
+		{3, 2, {(const unsigned char *)" so", 3}},
+		{5, 0, {(const unsigned char *)"\xe2\x80", 2}}};
+	struct wire w = {.type = WIRE_TABLE,
+		.table = {.digest = TABLE_DIGEST,
+			.size = 6,
+			.total = 4,
+			.before = before,
+			.n = n,
+			.token = all + before}};
+	struct heard h;
+	uint32_t stored;
+
+	rig_say(r->coordinator, &r->peer, &w);
+	assert_true(rig_hear(r->coordinator, WIRE_TABLE_AT, RIG_TIMEOUT_MS, &h));
+	assert_true(h.w.table_at.digest == TABLE_DIGEST);
+	stored = h.w.table_at.stored;
+	rig_forget(&h);
+	return stored;
+}
+
+/* An OPEN and a PING: true if the first that is answered is the OPEN. */
+static bool is_open(struct store_rig *r, uint64_t epoch)
+{
+	struct wire_open_prompt prompt = {0, 0};
+	struct wire open = {.type = WIRE_OPEN,
+		.open = {.session = 7,
+			.epoch = epoch,
+			.prompts = 1,
+			.n_prompts = 1,
+			.prompt = &prompt}};
+	struct wire ping = {.type = WIRE_PING, .ping = {7}};
+	struct heard h;
+	bool opened = false;
+
+	rig_say(r->worker, NULL, &open);
+	rig_say(r->worker, NULL, &ping);
+	for (enum wire_type type = WIRE_N; type != WIRE_PONG;) {
+		link_wait(&r->worker, 1, -1, 20);
+		if (link_receive(r->worker, &h.m) != ERR_NONE)
+			continue;
+		assert_int_equal(
+			wire_decode(h.m.frame, &h.w, &(struct err){0}), ERR_NONE);
+		type = h.w.type;
+		opened = opened || type == WIRE_OPENED;
+		rig_forget(&h);
+	}
+	return opened;
+}
+
+/* A table goes on where it was committed, and nothing is opened before its end. */
+static void a_table_survives_kill(void **state)
+{
+	struct store_rig r;
+	struct heard h;
+	int status;
+
+	(void)state;
+	rig_begin(&r);
+	r.job = TABLE_JOB("00ff00ff00ff00ff");
+	rig_start(&r);
+	assert_false(is_open(&r, 1));
+	assert_int_equal(give_table(&r, 0, 0), 0);
+	assert_int_equal(give_table(&r, 0, 2), 2);
+	assert_int_equal(give_table(&r, 0, 2), 2);
+	rig_kill(&r);
+	rig_start(&r);
+	assert_false(is_open(&r, 1));
+	assert_int_equal(give_table(&r, 3, 1), 2);
+	assert_int_equal(give_table(&r, 2, 2), 4);
+	rig_kill(&r);
+	rig_start(&r);
+	assert_true(is_open(&r, 2));
+	assert_int_equal(give_table(&r, 0, 0), 4);
+	assert_int_equal(intern(&r, 0, " cat"), 0);
+	assert_int_equal(intern(&r, 0, "\xe2\x80"), 5);
+	assert_int_equal(intern(&r, 0, " so"), TOKEN_ID_UNKNOWN);
+	assert_int_equal(intern(&r, 0, " dog"), TOKEN_ID_UNKNOWN);
+	/* Another file under the same settings. */
+	rig_kill(&r);
+	r.job = TABLE_JOB("00ff00ff00ff00fe");
+	rig_start_unadopted(&r, &h);
+	rig_forget(&h);
+	rig_adopt(&r, RIG_RUN_ID);
+	status = rig_wait_exit(&r);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
 	rig_end(&r);
 }
 
@@ -374,6 +478,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_offer_for_another_prompt_is_invalid),
 		cmocka_unit_test(another_run_is_refused),
 		cmocka_unit_test(interned_ids_survive_kill),
+		cmocka_unit_test(a_table_survives_kill),
 		cmocka_unit_test(the_coordinator_asks_what_is_there),
 		cmocka_unit_test(the_coordinator_asks_under_load),
 	};

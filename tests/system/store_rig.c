@@ -61,9 +61,10 @@ void rig_start_unadopted(struct store_rig *r, struct heard *reg)
 
 void rig_adopt(struct store_rig *r, const char *run_id)
 {
+	const char *job = r->job ? r->job : RIG_JOB;
 	struct wire w = {.type = WIRE_ADOPT,
 		.adopt = {.run = bytes_of(run_id, RUN_ID_SIZE),
-			.job = bytes_of(RIG_JOB, strlen(RIG_JOB))}};
+			.job = bytes_of(job, strlen(job))}};
 
 	rig_say(r->coordinator, &r->peer, &w);
 }

@@ -39,6 +39,7 @@ struct store_rig {
 	struct link_peer peer; /* the store, at the coordinator */
 	struct packer *packer;
 	uint64_t serial, boot;
+	const char *job; /* RIG_JOB, if it is NULL */
 };
 
 /* A message that was heard; its texts live until rig_forget. */

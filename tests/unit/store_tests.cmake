@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 foreach(name accept blob causal dedup dictionary elsewhere env export filter format ingest jwrite keys
-        pack parquet reader shard_state show tally verify vocabulary)
+        pack parquet reader shard_state show tables tally verify vocabulary)
   retort_unit_test(${name} retort_store)
 endforeach()

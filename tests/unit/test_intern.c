@@ -166,6 +166,68 @@ static void intern__has_room_for_so_many_vocabularies(void **state)
 	assert_false(tokens_intern(tokens, 5, &rows, &ask));
 }
 
+static void clear_ids(void)
+{
+	for (uint32_t i = 0; i < rows.n; i++)
+		rows.id[i] = TOKEN_ID_UNKNOWN;
+	for (uint32_t i = 0; i < rows.m; i++)
+		rows.cand_id[i] = TOKEN_ID_UNKNOWN;
+}
+
+/* By a tokenizer's table: an answer's first row is asked for as such, and what
+ * cannot say which token it is, is not asked for at all. */
+static void intern__by_a_table_asks_for_what_is_clear(void **state)
+{
+	static const uint32_t ids[] = {4, 5, TOKEN_ID_UNKNOWN, 7, 8};
+	struct wire_intern ask;
+	struct buf got;
+
+	(void)state;
+	add_row("a", -1);
+	add_candidate("a", -1);
+	add_candidate("b", -2);
+	add_row("x", -1);
+	add_candidate("x", -1);
+	add_candidate("x", -3); /* of equal bytes: neither */
+	add_candidate("c", -4);
+	add_candidate("", -5);
+	add_candidate("\xef\xbf\xbd", -6);
+	add_candidate("d", -7);
+	add_row("b", -1); /* as first and as another, it is two questions */
+	clear_ids();
+	rows.cand_id[5] = 99;
+	rows.cand_len[4] = TOKEN_BYTES_UNKNOWN;
+	assert_true(tokens_have_an_id(&rows));
+	assert_false(tokens_have_ids(&rows));
+	assert_false(tokens_by_table(tokens, 6, &rows, &ask));
+	assert_int_equal(ask.vocabulary, 6);
+	buf_init(&got, MIB(1));
+	for (uint32_t i = 0; i < ask.n; i++)
+		buf_printf(&got, "%x:%.*s ", ask.token[i].ordinal,
+			(int)ask.token[i].token.len,
+			(const char *)ask.token[i].token.data);
+	assert_string_equal(buf_text(&got), "8000:a 8000:b 0:d 0:b ");
+	tokens_learn(tokens, 6, ask.token, ids, ask.n);
+	assert_true(tokens_by_table(tokens, 6, &rows, &ask));
+	assert_int_equal(rows.id[0], 4);
+	assert_int_equal(rows.cand_id[0], 4);
+	assert_int_equal(rows.cand_id[1], 5);
+	assert_int_equal(rows.id[1], TOKEN_ID_UNKNOWN);
+	assert_int_equal(rows.cand_id[2], TOKEN_ID_UNKNOWN);
+	assert_int_equal(rows.cand_id[3], TOKEN_ID_UNKNOWN);
+	assert_int_equal(rows.cand_id[4], TOKEN_ID_UNKNOWN);
+	assert_int_equal(rows.cand_id[5], 99); /* the teacher's own */
+	assert_int_equal(rows.cand_id[6], TOKEN_ID_UNKNOWN);
+	assert_int_equal(rows.cand_id[7], TOKEN_ID_UNKNOWN); /* the table says so */
+	assert_int_equal(rows.id[2], 7);
+	/* What the table does not know is not asked for again. */
+	clear_ids();
+	assert_false(tokens_have_an_id(&rows));
+	assert_true(tokens_by_table(tokens, 6, &rows, &ask));
+	assert_int_equal(rows.cand_id[7], TOKEN_ID_UNKNOWN);
+	buf_release(&got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +236,7 @@ int main(void)
 		TEST(intern__finds_the_sampled_among_equal_candidates),
 		TEST(intern__leaves_out_what_is_too_long),
 		TEST(intern__keeps_the_first_id),
+		TEST(intern__by_a_table_asks_for_what_is_clear),
 		TEST(intern__has_room_for_so_many_vocabularies),
 	};
 

@@ -185,6 +185,57 @@ static void job__tells_free_changes_from_new_meanings(void **state)
 	}
 }
 
+#define TOKENIZER(value)                                                               \
+	"{\"name\":\"j\",\"corpus\":\"p\",\"teachers\":[{\"name\":\"t\",\"model\":"    \
+	"\"m\",\"url\":\"http://127.0.0.1:1/v1\",\n \"tokenizer\":" value "}]}"
+
+static void job__names_a_tokenizer(void **state)
+{
+	static const char *const bad[] = {"7", "\"\"", "[]", "{}", "{\"file\":\"a\"}",
+		"{\"file\":\"a\",\"digest\":\"12\"}",
+		"{\"file\":\"a\",\"digest\":\"0123456789abcdeg\"}",
+		"{\"file\":\"\",\"digest\":\"0123456789abcdef\"}",
+		"{\"file\":\"a\",\"digest\":\"0123456789abcdef\",\"x\":1}"};
+	struct job job, again;
+	struct err err = {0};
+	char text[512], *normal;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), TOKENIZER("%s"), bad[i]);
+		assert_int_equal(parse(text, &job, &err), ERR_INVALID);
+		assert_non_null(
+			strstr(err.msg, "/jobs/job.json:2:2: teachers[0].tokenizer: "));
+		job_release(&job);
+	}
+	assert_int_equal(parse(TOKENIZER("null"), &job, &err), ERR_NONE);
+	assert_null(job.teacher[0].tokenizer);
+	job_release(&job);
+	assert_int_equal(parse(TOKENIZER("\"t.json\""), &job, &err), ERR_NONE);
+	assert_string_equal(job.teacher[0].tokenizer, "/jobs/t.json");
+	assert_int_equal(job.teacher[0].tokenizer_digest, 0);
+	/* Once it has been read, the job says what it was. */
+	job.teacher[0].tokenizer_digest = 0x0123456789abcdef;
+	normal = job_write_public(&job);
+	assert_non_null(strstr(normal, "\"tokenizer\":{\"file\":\"/jobs/t.json\","
+				       "\"digest\":\"0123456789abcdef\"}"));
+	assert_int_equal(parse(normal, &again, &err), ERR_NONE);
+	assert_int_equal(again.teacher[0].tokenizer_digest, 0x0123456789abcdef);
+	free(normal);
+	/* Another place of the same file is no change; another file is. */
+	free(again.teacher[0].tokenizer);
+	again.teacher[0].tokenizer = strdup("/else/t.json");
+	assert_int_equal(job_compare(&job, &again, &err), ERR_NONE);
+	again.teacher[0].tokenizer_digest++;
+	assert_int_equal(job_compare(&job, &again, &err), ERR_REFUSED);
+	assert_non_null(strstr(err.msg, "teachers[0].tokenizer has changed"));
+	free(again.teacher[0].tokenizer);
+	again.teacher[0].tokenizer = NULL;
+	assert_int_equal(job_compare(&job, &again, &err), ERR_REFUSED);
+	job_release(&job);
+	job_release(&again);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +243,7 @@ int main(void)
 		cmocka_unit_test(job__reads_the_whole_of_the_documented_file),
 		cmocka_unit_test(job__names_the_place_of_what_is_wrong),
 		cmocka_unit_test(job__refuses_a_key_in_the_clear),
+		cmocka_unit_test(job__names_a_tokenizer),
 		cmocka_unit_test(job__tells_free_changes_from_new_meanings),
 	};
 

@@ -39,6 +39,10 @@ static size_t examples(struct wire out[16])
 	static struct wire_result_item result = {1, PUT_SAME};
 	static struct wire_token token = {1, {(const unsigned char *)"\xf0\x9f", 2}};
 	static uint32_t id = 42;
+	static struct wire_table_token entry[2] = {
+		{4, 0, {(const unsigned char *)" so", 3}},
+		{8, 1, {(const unsigned char *)"", 0}}};
+	static struct wire_table_fault fault = {3, 9};
 	size_t n = 0;
 
 	prompt[0] = (struct wire_prompt){.number = 12,
@@ -75,6 +79,10 @@ static size_t examples(struct wire out[16])
 	out[n++] = (struct wire){.type = WIRE_RESULT, .result = {1, 2, 1, &result}};
 	out[n++] = (struct wire){.type = WIRE_INTERN, .intern = {1, 2, 1, &token}};
 	out[n++] = (struct wire){.type = WIRE_INTERNED, .interned = {1, 1, &id}};
+	out[n++] = (struct wire){
+		.type = WIRE_TABLE, .table = {6, 7, true, 9, 3, 1, 2, entry}};
+	out[n++] = (struct wire){
+		.type = WIRE_TABLE_AT, .table_at = {6, 7, 3, 1, 2, 1, &fault}};
 	return n;
 }
 
