@@ -66,6 +66,11 @@ static bool is_consistent(struct job_reader *r, const struct job *job)
 				r, path, "give api_key_env or this, not both");
 		if (!key_stays_safe(r, t, i))
 			return false;
+		snprintf(path, sizeof(path), "teachers[%zu].stream", i);
+		if (t->stream == JOB_STREAM_YES && job->sampling.n_per_request > 1)
+			return job_complain(r, path,
+				"several samples of one request do not come as a stream; "
+				"set sampling.n_per_request to 1, or this to false");
 	}
 	return true;
 }
@@ -220,6 +225,7 @@ static json_t *meaning(const struct job *job)
 	for (int k = 0; top[k]; k++)
 		json_object_set(kept, top[k], json_object_get(all, top[k]));
 	json_object_del(sampling, "n");
+	json_object_del(sampling, "n_per_request");
 	json_object_set(kept, "sampling", sampling);
 	json_array_foreach(json_object_get(all, "teachers"), i, teacher) {
 		for (int k = 0; of_teacher[k]; k++) {

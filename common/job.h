@@ -84,7 +84,7 @@ struct job_teacher {
 };
 
 struct job_sampling {
-	int64_t n;
+	int64_t n, n_per_request;
 	double temperature, top_p;
 	int64_t top_k;
 	double min_p, presence_penalty, repetition_penalty;

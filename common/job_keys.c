@@ -495,7 +495,7 @@ const struct job_key job_teacher_keys[] = {
 
 const struct job_key job_sampling_keys[] = {
 	INTEGER("n", AT(sampling.n), 1, LIMIT_SAMPLES, "1"),
-	LATER("n_per_request", "1"),
+	INTEGER("n_per_request", AT(sampling.n_per_request), 1, LIMIT_CHOICES, "1"),
 	REAL("temperature", AT(sampling.temperature), 0, 10, NULL),
 	REAL("top_p", AT(sampling.top_p), 0, 1, NULL),
 	INTEGER("top_k", AT(sampling.top_k), -1, 1e6, NULL),

@@ -18,6 +18,7 @@
 #define LIMIT_ENDPOINTS 256 /* over all teachers of a job */
 #define LIMIT_CORPUS_FILES 4096
 #define LIMIT_SAMPLES 1024 /* n: samples of one prompt */
+#define LIMIT_CHOICES 128  /* n_per_request: those of one request */
 #define LIMIT_TOP_K 1024   /* top_logprobs */
 #define LIMIT_MAX_TOKENS (1 << 20)
 #define LIMIT_IN_FLIGHT 16384 /* max_in_flight of one endpoint */

@@ -82,6 +82,7 @@ struct reading {
 static void unset(struct job_sampling *s)
 {
 	*s = (struct job_sampling){.n = JOB_UNSET_INT,
+		.n_per_request = JOB_UNSET_INT,
 		.temperature = NAN,
 		.top_p = NAN,
 		.top_k = JOB_UNSET_INT,
@@ -266,7 +267,7 @@ struct job_sampling overrides_sampling(
 	for (const struct job_key *k = job_sampling_keys; k->name; k++) {
 		size_t at = k->offset - offsetof(struct job, sampling);
 
-		if (k->kind == KEY_LATER || !is_set(o, k))
+		if (!is_set(o, k))
 			continue;
 		memcpy((char *)&s + at, (const char *)&o->sampling + at,
 			k->kind == KEY_INTEGER ? sizeof(int64_t)

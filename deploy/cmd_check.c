@@ -89,6 +89,17 @@ struct plan {
 	double requests, prompt_tokens, completion_tokens, usd, disk_bytes, seconds;
 };
 
+/* Requests that a teacher gets for a prompt: its samples are those whose number
+ * leaves the teacher's modulo the number of teachers. */
+static uint64_t requests_a_prompt(
+	const struct job *job, size_t teacher, unsigned choices)
+{
+	uint64_t n = (uint64_t)job->sampling.n, all = job->n_teachers;
+	uint64_t samples = n > teacher ? (n - teacher + all - 1) / all : 0;
+
+	return choices > 1 ? (samples + choices - 1) / choices : samples;
+}
+
 static struct plan make_plan(const struct job *job, const struct survey *s,
 	const struct probe_result *r, size_t n)
 {
@@ -97,6 +108,7 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
 
 	for (size_t i = 0; i < n; i++) {
 		const struct job_teacher *t = NULL;
+		uint64_t asked;
 
 		for (size_t k = 0; k < job->n_teachers; k++)
 			if (strcmp(job->teacher[k].name, r[i].teacher) == 0)
@@ -109,13 +121,16 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
 		/* One endpoint of each teacher stands for all of it. */
 		if (i > 0 && strcmp(r[i - 1].teacher, r[i].teacher) == 0)
 			continue;
-		plan.prompt_tokens += part * count_or_zero(r[i].usage.prompt_tokens);
+		asked = s->prompts * requests_a_prompt(job, (size_t)(t - job->teacher),
+					     r[i].choices);
+		plan.requests -= part - (double)asked;
+		plan.prompt_tokens +=
+			(double)asked * count_or_zero(r[i].usage.prompt_tokens);
 		plan.completion_tokens +=
 			part * count_or_zero(r[i].usage.completion_tokens);
-		plan.usd += part *
-			    (count_or_zero(r[i].usage.prompt_tokens) *
+		plan.usd += ((double)asked * count_or_zero(r[i].usage.prompt_tokens) *
 					    t->prompt_usd_per_mtok +
-				    count_or_zero(r[i].usage.completion_tokens) *
+				    part * count_or_zero(r[i].usage.completion_tokens) *
 					    t->completion_usd_per_mtok) /
 			    1e6;
 		plan.disk_bytes += part * ((double)r[i].offer_bytes + 64);

@@ -40,7 +40,8 @@ enum head_number {
 	HEAD_REVISION,
 	HEAD_ATTEMPTS,
 	HEAD_LATENCY,
-	HEAD_SETTINGS
+	HEAD_SETTINGS,
+	HEAD_CHOICE
 };
 
 GETTER(get_head)
@@ -53,6 +54,7 @@ GETTER(get_head)
 		[HEAD_ATTEMPTS] = r->attempts,
 		[HEAD_LATENCY] = r->latency_ms,
 		[HEAD_SETTINGS] = r->settings,
+		[HEAD_CHOICE] = r->choice,
 	};
 
 	UNUSED_ARGS;
@@ -287,6 +289,7 @@ const struct field fields[] = {
 	{"provenance.cost_usd", FIELD_NUMBER, 0, false, NULL, get_cost, 0},
 	{"provenance.created_at", FIELD_TEXT, 0, false, NULL, get_created, 0},
 	{"provenance.seed", FIELD_NUMBER, 0, false, NULL, get_seed, 0},
+	{"provenance.choice", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_CHOICE},
 	{"provenance.settings", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_SETTINGS},
 	{"extra", FIELD_PRESENCE, NEEDS_PROMPT, false, NULL, get_prompt_json,
 		PROMPT_EXTRA},

@@ -103,7 +103,7 @@ enum {
 	AT_EOS_ROW = 148,
 	AT_MODE = 149,
 	AT_MISALIGNED = 150,
-	AT_RESERVED = 151,
+	AT_CHOICE = 151,
 	AT_SCORES = 152
 };
 _Static_assert(AT_SCORES + 4 * SCORE_SLOTS == RECORD_SIZE, "FORMAT.md says 200");
@@ -146,7 +146,7 @@ void record_encode(const struct record *r, unsigned char out[RECORD_SIZE])
 	out[AT_EOS_ROW] = r->eos_row;
 	out[AT_MODE] = r->logprobs_mode;
 	out[AT_MISALIGNED] = r->misaligned;
-	out[AT_RESERVED] = 0;
+	out[AT_CHOICE] = r->choice;
 	for (int i = 0; i < SCORE_SLOTS; i++)
 		put_f32(out + AT_SCORES + 4 * i, r->score[i]);
 }
@@ -196,6 +196,7 @@ enum err_code record_decode(struct bytes in, struct record *r, struct err *err)
 	r->eos_row = p[AT_EOS_ROW];
 	r->logprobs_mode = p[AT_MODE];
 	r->misaligned = p[AT_MISALIGNED];
+	r->choice = p[AT_CHOICE];
 	for (int i = 0; i < SCORE_SLOTS; i++)
 		r->score[i] = get_f32(p + AT_SCORES + 4 * i);
 	return ERR_NONE;

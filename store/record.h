@@ -98,6 +98,7 @@ struct record {
 	uint8_t eos_row;       /* enum eos_row */
 	uint8_t logprobs_mode; /* enum logprobs_mode */
 	uint8_t misaligned;    /* enum misaligned, or of a later version */
+	uint8_t choice;        /* its number among the answers to its request */
 	float score[SCORE_SLOTS];
 };
 

@@ -125,7 +125,7 @@ class Head:
          self.tokens) = struct.unpack_from("<HIQIIQQQIHHqIHHQIIIIqqIIIII", v, 2)
         self.reasoning_span = struct.unpack_from("<II", v, 132)
         self.content_span = struct.unpack_from("<II", v, 140)
-        self.eos_row, self.meaning, self.rule = v[148], v[149], v[150]
+        self.eos_row, self.meaning, self.rule, self.choice = v[148], v[149], v[150], v[151]
         self.scores = struct.unpack_from("<12f", v, 152)
 
 
@@ -409,6 +409,7 @@ def as_json(sample, with_logits):
             "cost_usd": head.cost / 1e9,
             "created_at": time_text(head.created_ms),
             "seed": None if head.seed == NONE64 else head.seed,
+            "choice": head.choice,
             "settings": head.settings,
         },
         "extra": json.loads(raw[PROMPT_EXTRA]) if raw[PROMPT_EXTRA] else None,

@@ -53,6 +53,8 @@ void answer_clear(struct answer *a)
 	a->flags = 0;
 	a->misaligned = MISALIGNED_NONE;
 	a->why = NULL;
+	a->index = 0;
+	a->verdict = REASON_NONE;
 }
 
 void answer_release(struct answer *a)

@@ -87,6 +87,11 @@ struct answer {
 	enum misaligned misaligned; /* as far as the answer alone tells; see align.h */
 	bool blocked;               /* a filter refused the prompt */
 	const char *why;            /* constant text behind the reason; NULL */
+
+	/* Of several answers to one request (rules.n_choices). */
+	struct answer *next; /* the caller's list; NULL: the last */
+	uint32_t index;      /* of the choice, as the server numbers them */
+	enum reason verdict; /* on this one; what the reader says is on all */
 };
 
 /* Zeroed memory is an empty answer. */
@@ -99,6 +104,7 @@ struct answer_rules {
 	bool logits_required;  /* rows missing: a reason, not a flag */
 	size_t body_max;       /* bytes; see answer_body_max */
 	bool stream;           /* events were asked for */
+	unsigned n_choices;    /* answers asked for; 0 and 1: one. Never streamed */
 	struct loop_rule loop; /* of a stream: when to end it early */
 };
 

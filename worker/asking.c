@@ -15,7 +15,7 @@
 /* Answers that wait for the store stop new questions. */
 #define UNSENT_MAX MIB(8)
 
-struct ask *asking_take(struct worker *w)
+static struct ask *take_place(struct worker *w)
 {
 	struct ask *a = w->free_asks;
 
@@ -26,12 +26,22 @@ struct ask *asking_take(struct worker *w)
 	}
 	a = mem_zalloc(1, sizeof(*a));
 	a->w = w;
-	a->transfer = http_transfer_new(w->http, a);
-	a->reader = reader_new();
 	buf_init(&a->body, LIMIT_MESSAGE);
 	buf_init(&a->raw, LIMIT_RAW_BODY);
 	a->older = w->newest_ask;
 	w->newest_ask = a;
+	return a;
+}
+
+struct ask *asking_take(struct worker *w)
+{
+	struct ask *a = take_place(w);
+
+	/* Not all have sent something yet: some were siblings. */
+	if (!a->transfer) {
+		a->transfer = http_transfer_new(w->http, a);
+		a->reader = reader_new();
+	}
 	return a;
 }
 
@@ -55,6 +65,8 @@ void asking_release(struct worker *w, struct ask *a)
 	if (w->job.top_logprobs > 0)
 		answer_clear(&a->answer);
 	a->task = NULL;
+	a->sibling = NULL;
+	a->answer.next = NULL;
 	a->next = w->free_asks;
 	w->free_asks = a;
 }
@@ -98,48 +110,97 @@ struct answer_rules asking_rules(const struct job *job,
 		.loop = {(uint32_t)job->loop_repeats, (uint32_t)job->loop_bytes}};
 }
 
-static bool write_request(struct ask *a, const struct task *t, const struct endpoint *e,
-	const struct request_form *form)
+/* Asks for n samples of a prompt, the first of which gives the seed. */
+static struct ask *make_asks(struct worker *w, struct task **tasks, unsigned n,
+	struct endpoint *e, const struct request_form *form, int64_t now_ms)
 {
-	struct err err = {0};
+	uint64_t seed = form->takes_seed ? seed_of(w, tasks[0]) : form->seed;
+	struct ask *next = NULL;
 
-	a->seed = form->takes_seed ? seed_of(a->w, t) : form->seed;
+	for (unsigned i = n; i-- > 0;) {
+		struct ask *a = i == 0 ? asking_take(w) : take_place(w);
+
+		task_list_remove(
+			&w->ready[tasks[i]->sample % w->job.n_teachers], tasks[i]);
+		tasks[i]->state = TASK_ASKED;
+		a->task = tasks[i];
+		a->endpoint = e;
+		a->sent_ms = now_ms;
+		a->created_ms = clock_wall_ms();
+		a->seed = seed;
+		a->temperature = form->temperature;
+		a->calibrate = calibrate_terms(
+			&w->job, e->job, overrides_of(tasks[0]), form->temperature);
+		a->answered_before = e->answered;
+		buf_clear(&a->raw);
+		a->sibling = next;
+		a->answer.next = next ? &next->answer : NULL;
+		next = a;
+	}
+	return next;
+}
+
+static bool write_request(struct ask *a, unsigned n, const struct request_form *form)
+{
+	const struct endpoint *e = a->endpoint;
+	struct bytes messages = a->task->prompt->texts.messages;
+	struct err err = {0};
+	enum err_code code;
+
 	buf_clear(&a->body);
-	if (e->protocol->write_request(form, t->prompt->texts.messages, a->seed,
-		    &a->body, &err) == ERR_NONE)
+	if (n > 1)
+		code = e->protocol->write_choices(
+			form, messages, a->seed, n, &a->body, &err);
+	else
+		code = e->protocol->write_request(
+			form, messages, a->seed, &a->body, &err);
+	if (code == ERR_NONE)
 		return true;
 	log_info("worker", "a prompt cannot be put to this endpoint",
 		"url=%s api=%s prompt=%" PRIu64 " why=%s", log_quote(e->url).text,
-		e->protocol->name, t->prompt->grant->number, log_quote(err.msg).text);
+		e->protocol->name, a->task->prompt->grant->number,
+		log_quote(err.msg).text);
 	return false;
+}
+
+/* No server would be asked otherwise, so these samples fail for good. */
+static void give_up(struct worker *w, struct ask *first)
+{
+	struct ask *next;
+
+	for (struct ask *a = first; a; a = next) {
+		next = a->sibling;
+		task_failed(w, a->task, REASON_BAD_PROMPT, 0);
+		asking_release(w, a);
+	}
 }
 
 static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t now_ms)
 {
 	struct job_sampling sampling =
 		overrides_sampling(overrides_of(t), &w->job.sampling);
-	struct answer_rules rules =
-		asking_rules(&w->job, &sampling, e, t->prompt->texts.messages.len);
 	const struct request_form *form = endpoint_form(w, e, t->prompt);
-	struct ask *a = asking_take(w);
+	struct task *tasks[LIMIT_CHOICES];
+	struct answer_rules rules;
+	struct ask *a;
+	unsigned n;
 
-	task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
-	if (!form || !write_request(a, t, e, form)) {
-		asking_release(w, a);
+	if (!form) {
+		task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
 		task_failed(w, t, REASON_BAD_PROMPT, 0);
 		return;
 	}
-	t->state = TASK_ASKED;
+	n = several_find(w, t, e->protocol->write_choices ? form->choices : 1, tasks);
+	a = make_asks(w, tasks, n, e, form, now_ms);
+	if (!write_request(a, n, form)) {
+		give_up(w, a);
+		return;
+	}
+	if (job_has_int(sampling.max_tokens))
+		sampling.max_tokens *= n;
+	rules = asking_rules(&w->job, &sampling, e, t->prompt->texts.messages.len);
+	rules.n_choices = n;
 	t->prompt->last = e;
-	a->task = t;
-	a->endpoint = e;
-	a->sent_ms = now_ms;
-	a->created_ms = clock_wall_ms();
-	a->temperature = form->temperature;
-	a->calibrate =
-		calibrate_terms(&w->job, e->job, overrides_of(t), form->temperature);
-	a->answered_before = e->answered;
-	buf_clear(&a->raw);
 	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
 	e->in_flight++;
 	e->asked++;
@@ -277,26 +338,24 @@ static int64_t retry_after_of(const struct ask *a)
 	return in_body > 0 && in_body <= RETRY_AFTER_MAX_MS ? in_body : -1;
 }
 
-static void take_failure(
-	struct worker *w, struct ask *a, enum reason reason, int64_t now_ms)
+/* One of the request's samples has no answer. */
+static void take_failure(struct worker *w, struct ask *a, enum reason reason,
+	double chance, int64_t now_ms)
 {
 	struct endpoint *e = a->endpoint;
 	struct task *t = a->task;
 	enum blame blame = retry_blame(reason, e->health.answered);
 	int64_t delay_ms;
 
-	log_failure(a, reason, a->outcome.status);
-	health_failed(&e->health, reason, a->outcome.status, a->sent_ms,
-		retry_after_of(a), worker_chance(w), now_ms);
 	/* An answer that cannot be read may still have been paid for. */
-	t->wasted_nusd += encode_cost(e->job, &a->answer.usage);
+	t->wasted_nusd += a->cost_nusd;
 	t->wasted_prompt_tokens += count_or_zero(a->answer.usage.prompt_tokens);
 	t->wasted_completion_tokens += count_or_zero(a->answer.usage.completion_tokens);
-	if (blame == BLAME_ANSWER && a->outcome.received > 0 &&
+	if (blame == BLAME_ANSWER && a->outcome.received > 0 && a->raw.len > 0 &&
 		!endpoint_key_is_in(e, buf_bytes(&a->raw)))
 		storing_send_raw(w, a, reason);
 	if (retry_sample(&t->attempts, blame, (int)w->job.attempts,
-		    e->answered > a->answered_before, worker_chance(w), now_ms,
+		    e->answered > a->answered_before, chance, now_ms,
 		    &delay_ms) == RETRY_AGAIN) {
 		e->retried++;
 		try_again(w, t, now_ms + delay_ms);
@@ -323,7 +382,7 @@ static bool repeats_key(const struct ask *a)
 		a->endpoint, bytes_of(request_id, strlen(request_id)));
 }
 
-/* What the body says, given how its way here was. */
+/* What the body says of all that was asked for, given how its way here was. */
 static enum reason verdict(struct ask *a, const struct http_outcome *o)
 {
 	enum reason reason = reader_end(a->reader);
@@ -336,48 +395,107 @@ static enum reason verdict(struct ask *a, const struct http_outcome *o)
 							   : a->answer.error.type);
 	if (reason != REASON_NONE)
 		return reason;
-	if (repeats_key(a))
-		return REASON_SECRET_ECHO;
-	if (a->answer.model.present &&
+	if (a->answer.model.present && !repeats_key(a) &&
 		!endpoint_model_is_right(a->endpoint, buf_bytes(&a->answer.model.text)))
 		return REASON_WRONG_MODEL;
 	return REASON_NONE;
 }
 
-void asking_ended(void *to, struct transfer *transfer, const struct http_outcome *o)
+/* And of one sample. */
+static enum reason own_verdict(const struct ask *a, enum reason of_all)
 {
-	struct worker *w = to;
-	struct ask *a = http_owner(transfer);
-	struct endpoint *e = a->endpoint;
-	int64_t now_ms = clock_mono_ms();
-	enum reason reason;
+	if (of_all != REASON_NONE)
+		return of_all;
+	if (a->answer.verdict != REASON_NONE)
+		return a->answer.verdict;
+	return repeats_key(a) ? REASON_SECRET_ECHO : REASON_NONE;
+}
 
-	a->outcome = *o;
-	if (!a->task) {
-		endpoint_looked(w, a, o);
+/* The body of all, for each that cannot be read while others can. */
+static void keep_bodies(struct ask *first, enum reason of_all)
+{
+	if (of_all != REASON_NONE)
 		return;
+	for (struct ask *a = first->sibling; a; a = a->sibling)
+		if (own_verdict(a, of_all) != REASON_NONE)
+			buf_add(&a->raw, first->raw.data, first->raw.len);
+}
+
+/* Each sample goes its own way. */
+static void part(
+	struct worker *w, struct ask *first, enum reason of_all, int64_t now_ms)
+{
+	/* Those that fail together are asked for together again. */
+	double chance = worker_chance(w);
+	struct ask *next;
+
+	keep_bodies(first, of_all);
+	for (struct ask *a = first; a; a = next) {
+		enum reason reason = own_verdict(a, of_all);
+
+		next = a->sibling;
+		if (a->task->prompt->lease->lost) {
+			task_settled(w, a->task);
+			asking_release(w, a);
+		} else if (reason != REASON_NONE) {
+			take_failure(w, a, reason, chance, now_ms);
+		} else {
+			a->task->attempts.made++;
+			think_split(&a->answer);
+			storing_take_answer(w, a);
+		}
 	}
-	e->in_flight--;
-	w->n_in_flight--;
-	reason = verdict(a, o);
-	rate_take(&e->tokens, (double)count_or_zero(a->answer.usage.prompt_tokens) +
-				      count_or_zero(a->answer.usage.completion_tokens));
-	if (a->task->prompt->lease->lost) {
-		task_settled(w, a->task);
-		asking_release(w, a);
-		return;
-	}
+}
+
+/* What the endpoint is told: one answer that can be read is one. */
+static void count_answer(struct worker *w, struct ask *first, enum reason of_all,
+	int64_t cost_nusd, double tokens, int64_t now_ms)
+{
+	struct endpoint *e = first->endpoint;
+	enum reason reason = own_verdict(first, of_all), next;
+
+	for (struct ask *a = first->sibling; a && reason != REASON_NONE; a = a->sibling)
+		if ((next = own_verdict(a, of_all)) == REASON_NONE)
+			reason = next;
 	if (reason != REASON_NONE) {
-		take_failure(w, a, reason, now_ms);
+		log_failure(first, reason, first->outcome.status);
+		health_failed(&e->health, reason, first->outcome.status, first->sent_ms,
+			retry_after_of(first), worker_chance(w), now_ms);
 		return;
 	}
 	health_answered(&e->health);
 	e->answered++;
-	e->latency_ms += (uint64_t)(now_ms - a->sent_ms);
-	e->tokens_used += count_or_zero(a->answer.usage.prompt_tokens) +
+	e->latency_ms += (uint64_t)(now_ms - first->sent_ms);
+	e->tokens_used += (uint64_t)tokens;
+	e->cost_nusd += cost_nusd;
+}
+
+void asking_ended(void *to, struct transfer *transfer, const struct http_outcome *o)
+{
+	struct worker *w = to;
+	struct ask *first = http_owner(transfer);
+	struct endpoint *e = first->endpoint;
+	int64_t now_ms = clock_mono_ms(), cost_nusd;
+	double tokens = 0;
+	enum reason of_all;
+
+	for (struct ask *a = first; a; a = a->sibling)
+		a->outcome = *o;
+	if (!first->task) {
+		endpoint_looked(w, first, o);
+		return;
+	}
+	e->in_flight--;
+	w->n_in_flight--;
+	of_all = verdict(first, o);
+	if (of_all == REASON_NONE && first->sibling)
+		several_assign(first);
+	cost_nusd = several_cost(first);
+	for (struct ask *a = first; a; a = a->sibling)
+		tokens += (double)count_or_zero(a->answer.usage.prompt_tokens) +
 			  count_or_zero(a->answer.usage.completion_tokens);
-	e->cost_nusd += encode_cost(e->job, &a->answer.usage);
-	a->task->attempts.made++;
-	think_split(&a->answer);
-	storing_take_answer(w, a);
+	rate_take(&e->tokens, tokens);
+	if (!first->task->prompt->lease->lost)
+		count_answer(w, first, of_all, cost_nusd, tokens, now_ms);
+	part(w, first, of_all, now_ms);
 }

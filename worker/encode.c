@@ -289,8 +289,8 @@ static void fill_head(struct encoder *e, const struct encode_terms *terms,
 	head->cached_prompt_tokens = a->usage.cached_prompt_tokens;
 	head->completion_tokens = a->usage.completion_tokens;
 	head->reasoning_tokens = a->usage.reasoning_tokens;
-	head->cost_nusd =
-		encode_cost(&terms->job->teacher[terms->head.teacher], &a->usage);
+	head->cost_nusd = terms->cost_nusd;
+	head->choice = (uint8_t)a->index;
 	head->reasoning_len = (uint32_t)reasoning.len;
 	head->content_len = (uint32_t)content.len;
 	head->reasoning = spans->reasoning;

@@ -41,6 +41,7 @@ struct encode_terms {
 	const char *endpoint, *worker, *request_id;
 	bool interned;      /* ids are the dataset's own (tokens.h) */
 	bool tells_ids;     /* some are the teacher's, whose bytes are worth telling */
+	int64_t cost_nusd;  /* of this answer; encode_cost, or a part of it */
 	double temperature; /* sent; NaN: none */
 };
 

@@ -372,6 +372,10 @@ void leases_ask_for_more(struct worker *w)
 		bytes += h->frame_len;
 	}
 	at_hand += (size_t)w->prompts_wanted * n;
+	/* A request may be for several samples. */
+	share *= w->job.sampling.n_per_request < w->job.sampling.n
+			 ? (size_t)w->job.sampling.n_per_request
+			 : n;
 	goal = 2 * share + (size_t)(w->samples_per_ms * AHEAD_MS);
 	/* Samples whose answers are on their way to the store are no work. */
 	goal += w->offered.n + w->failing.n;

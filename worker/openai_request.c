@@ -22,10 +22,11 @@ struct dialect {
 	const char *continue_final; /* a trailing assistant turn is continued */
 	const char *no_generation;  /* and no header of a new turn follows it */
 	bool prefills;
+	bool choices; /* knows n; llama.cpp refuses more than it has slots for */
 };
 
 static const struct dialect dialects[] = {
-	[SERVER_OPENAI] = {.max_tokens = "max_completion_tokens"},
+	[SERVER_OPENAI] = {.max_tokens = "max_completion_tokens", .choices = true},
 	[SERVER_VLLM] = {.max_tokens = "max_tokens",
 		.top_k = "top_k",
 		.min_p = "min_p",
@@ -34,14 +35,16 @@ static const struct dialect dialects[] = {
 		.ids_as_tokens = "return_tokens_as_token_ids",
 		.continue_final = "continue_final_message",
 		.no_generation = "add_generation_prompt",
-		.prefills = true},
+		.prefills = true,
+		.choices = true},
 	[SERVER_SGLANG] = {.max_tokens = "max_tokens",
 		.top_k = "top_k",
 		.min_p = "min_p",
 		.repetition_penalty = "repetition_penalty",
 		.return_ids = "return_token_ids",
 		.continue_final = "continue_final_message",
-		.prefills = true},
+		.prefills = true,
+		.choices = true},
 	/* llama.cpp continues a trailing assistant turn by itself, and its rows
 	 * always have ids. */
 	[SERVER_LLAMACPP] = {.max_tokens = "max_tokens",
@@ -53,7 +56,9 @@ static const struct dialect dialects[] = {
 	[SERVER_TRTLLM] = {.max_tokens = "max_tokens",
 		.top_k = "top_k",
 		.min_p = "min_p",
-		.repetition_penalty = "repetition_penalty"},
+		.repetition_penalty = "repetition_penalty",
+		.choices = true},
+	/* Ollama does not look at n. */
 	[SERVER_OLLAMA] = {.max_tokens = "max_tokens"},
 };
 
@@ -282,6 +287,9 @@ enum err_code openai_form_init(
 		form->takes_seed = !json_object_get(body, "seed");
 		form->seed = own_seed(json_object_get(body, "seed"));
 		form->temperature = number_or_nan(json_object_get(body, "temperature"));
+		form->choices = dialects[terms->server].choices
+					? (unsigned)terms->sampling->n_per_request
+					: 1;
 		if (form->head.over || form->tail.over)
 			code = err_set(err, ERR_INVALID,
 				"teacher '%s': the request's fixed part is too long",
@@ -294,7 +302,8 @@ enum err_code openai_form_init(
 }
 
 #define SEED_KEY ",\"seed\":"
-#define SEED_DIGITS 10
+#define CHOICES_KEY ",\"n\":"
+#define DIGITS 10
 
 static unsigned char *put(unsigned char *to, const void *from, size_t len)
 {
@@ -302,33 +311,41 @@ static unsigned char *put(unsigned char *to, const void *from, size_t len)
 	return to + len;
 }
 
-static unsigned char *put_number(unsigned char *to, uint32_t v)
+static unsigned char *put_number(unsigned char *to, const char *key, uint32_t v)
 {
-	unsigned char digits[SEED_DIGITS];
-	int at = SEED_DIGITS;
+	unsigned char digits[DIGITS];
+	int at = DIGITS;
 
+	to = put(to, key, strlen(key));
 	do
 		digits[--at] = (unsigned char)('0' + v % 10);
 	while (v /= 10);
-	return put(to, digits + at, (size_t)(SEED_DIGITS - at));
+	return put(to, digits + at, (size_t)(DIGITS - at));
 }
 
-enum err_code openai_write_request(const struct request_form *form,
-	struct bytes messages, uint64_t seed, struct buf *out, struct err *err)
+enum err_code openai_write_choices(const struct request_form *form,
+	struct bytes messages, uint64_t seed, unsigned n, struct buf *out,
+	struct err *err)
 {
 	size_t most = form->head.len + messages.len + form->tail.len +
-		      strlen(SEED_KEY) + SEED_DIGITS;
+		      strlen(SEED_KEY) + strlen(CHOICES_KEY) + 2 * DIGITS;
 	unsigned char *to = buf_reserve(out, most);
 
 	if (!to)
 		return err_set(err, ERR_INVALID, "the request is too long");
 	to = put(to, form->head.data, form->head.len);
 	to = put(to, messages.data, messages.len);
-	if (seed != SEED_NONE && form->takes_seed) {
-		to = put(to, SEED_KEY, strlen(SEED_KEY));
-		to = put_number(to, request_seed(seed));
-	}
+	if (seed != SEED_NONE && form->takes_seed)
+		to = put_number(to, SEED_KEY, request_seed(seed));
+	if (n > 1)
+		to = put_number(to, CHOICES_KEY, n);
 	to = put(to, form->tail.data, form->tail.len);
 	out->len = (size_t)(to - out->data);
 	return ERR_NONE;
+}
+
+enum err_code openai_write_request(const struct request_form *form,
+	struct bytes messages, uint64_t seed, struct buf *out, struct err *err)
+{
+	return openai_write_choices(form, messages, seed, 1, out, err);
 }

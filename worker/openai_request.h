@@ -18,5 +18,9 @@ enum err_code openai_form_init(struct request_form *form,
 	const struct request_terms *terms, struct err *err) MUST_CHECK;
 enum err_code openai_write_request(const struct request_form *form,
 	struct bytes messages, uint64_t seed, struct buf *out, struct err *err);
+/* One seed for all: what a server makes of it for each choice is its affair. */
+enum err_code openai_write_choices(const struct request_form *form,
+	struct bytes messages, uint64_t seed, unsigned n, struct buf *out,
+	struct err *err);
 
 #endif

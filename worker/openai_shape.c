@@ -141,6 +141,8 @@ static void own(struct reader *r, unsigned number, enum jscan_event event)
 		reader_skip_value(r, event);
 	} else if (event != JSCAN_NUMBER) {
 		reader_wrong_value(r, event);
+	} else if (r->rules.n_choices > 1) {
+		r->index = r->scan.number.is_integer ? r->scan.number.integer : -1;
 	} else if (!r->scan.number.is_integer || r->scan.number.integer != 0) {
 		r->why_choices = "the choice is not number 0";
 	}

@@ -42,6 +42,7 @@ static void close_one(struct probe *p, const struct endpoint *e, enum reason rea
 	r->reason = reason;
 	r->status = status;
 	r->server = e->server;
+	r->choices = e->form.choices;
 	r->model_listed = e->asked_model_listed;
 	if (detail)
 		escape(detail, strlen(detail), r->detail, sizeof(r->detail));

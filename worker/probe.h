@@ -18,6 +18,7 @@ struct probe_result {
 	int status;
 	char detail[400]; /* what went wrong, escaped */
 	enum job_server server;
+	unsigned choices; /* samples that one request may ask for */
 	bool model_listed;
 	char model[256]; /* as reported, escaped */
 	int64_t latency_ms;

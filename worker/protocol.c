@@ -23,6 +23,7 @@ static const struct protocol protocols[] = {
 		.shape = &openai_shape,
 		.form_init = openai_form_init,
 		.write_request = openai_write_request,
+		.write_choices = openai_write_choices,
 	},
 	{
 		.name = "openai-responses",
@@ -87,7 +88,8 @@ const struct protocol *protocol_find(const char *api)
 bool protocol_streams(const struct protocol *p, const struct job_teacher *teacher,
 	const struct job_sampling *sampling)
 {
-	if (p->shape->streamed == FRAMING_WHOLE)
+	if (p->shape->streamed == FRAMING_WHOLE ||
+		(p->write_choices && sampling->n_per_request > 1))
 		return false;
 	if (teacher->stream != JOB_STREAM_AUTO)
 		return teacher->stream == JOB_STREAM_YES;

@@ -46,6 +46,7 @@ struct request_form {
 	bool takes_seed;    /* false: extra_body has one of its own, */
 	uint64_t seed;      /* this; SEED_NONE if it is null or no plain number */
 	double temperature; /* sent; NaN: none */
+	unsigned choices;   /* samples that one request may ask for; 0: one */
 };
 
 /* Where the key goes. */
@@ -70,13 +71,19 @@ struct protocol {
 	 * protocol cannot say what the messages say. */
 	enum err_code (*write_request)(const struct request_form *form,
 		struct bytes messages, uint64_t seed, struct buf *out, struct err *err);
+	/* The same for n samples at once, 1 < n <= form->choices; NULL where no
+	 * server of this protocol has it. */
+	enum err_code (*write_choices)(const struct request_form *form,
+		struct bytes messages, uint64_t seed, unsigned n, struct buf *out,
+		struct err *err);
 };
 
 /* NULL if this build has no protocol of that name. */
 const struct protocol *protocol_find(const char *api);
 
 /* Answers of so many tokens and more are asked for as a stream, unless the job
- * says otherwise: what degenerates can be cut, and silence is no riddle. */
+ * says otherwise: what degenerates can be cut, and silence is no riddle.
+ * Several answers to one request never come as a stream. */
 #define PROTOCOL_STREAM_FROM_TOKENS 4096
 bool protocol_streams(const struct protocol *p, const struct job_teacher *teacher,
 	const struct job_sampling *sampling);

@@ -34,6 +34,7 @@ void reader_free(struct reader *r)
 	for (size_t i = 0; own_text(r, i); i++)
 		buf_release(&own_text(r, i)->text);
 	free(r->list_starts.at);
+	free(r->choice);
 	free(r);
 }
 
@@ -46,14 +47,25 @@ void reader_text_reset(struct answer_text *t)
 	buf_clear(&t->text);
 }
 
+void reader_reset_own(struct reader *r)
+{
+	/* The first, errors' details, stands at the root. */
+	for (size_t i = 1; own_text(r, i); i++)
+		reader_text_reset(own_text(r, i));
+}
+
 void reader_begin(struct reader *r, const struct shape *shape,
 	const struct answer_rules *rules, struct answer *answer)
 {
-	answer_clear(answer);
+	for (struct answer *a = answer; a; a = a->next)
+		answer_clear(a);
 	jscan_reset(&r->scan);
 	r->shape = shape;
-	r->answer = answer;
+	r->answer = r->first = answer;
 	r->rules = *rules;
+	if (r->rules.n_choices < 2)
+		r->rules.n_choices = 1;
+	MEM_GROW(r->choice, r->cap_choices, r->rules.n_choices);
 	r->body_len = 0;
 	r->failed = REASON_NONE;
 	r->place = PLACE_NONE;
@@ -78,7 +90,7 @@ void reader_begin(struct reader *r, const struct shape *shape,
 void reader_fail(struct reader *r, enum reason reason, const char *why)
 {
 	r->failed = reason;
-	r->answer->why = why;
+	r->first->why = why;
 }
 
 /* A long piece that trickles in is not looked at for every byte of it. */

@@ -3,6 +3,7 @@
 
 #include "common/text.h"
 #include "worker/align.h"
+#include "worker/choices.h"
 #include "worker/reader_state.h"
 
 static bool is_given(const struct answer_text *t)
@@ -162,23 +163,22 @@ static enum reason judge_rows(struct reader *r)
 	return REASON_NONE;
 }
 
-enum reason reader_judge(struct reader *r)
+static enum reason judge_shape(struct reader *r)
 {
 	struct answer *a = r->answer;
-	enum reason reason;
 
-	if (r->shape->settle)
-		r->shape->settle(r);
-	settle_error(r);
-	if (a->error.present)
-		return because(a, REASON_ERROR_OBJECT, "an error came instead");
 	if (!r->why_shape && a->has_rows)
 		r->why_shape = r->rows.tokens.wrong_shape;
 	if (r->why_shape)
 		return because(a, REASON_WRONG_SHAPE, r->why_shape);
-	reason = judge_choices(r);
-	if (reason == REASON_NONE)
-		reason = judge_texts(a);
+	return REASON_NONE;
+}
+
+static enum reason judge_answer(struct reader *r)
+{
+	struct answer *a = r->answer;
+	enum reason reason = judge_texts(a);
+
 	if (reason == REASON_NONE)
 		reason = judge_finish(r);
 	if (reason == REASON_NONE)
@@ -187,5 +187,88 @@ enum reason reader_judge(struct reader *r)
 		reason = judge_content(a);
 	if (reason == REASON_NONE)
 		reason = judge_rows(r);
+	return reason;
+}
+
+/* What is wrong with all of several answers: that they are not those that were
+ * asked for. */
+static enum reason judge_several_choices(struct reader *r)
+{
+	unsigned n = r->rules.n_choices;
+
+	if (r->n_choices == 0)
+		return because(r->first, REASON_NO_CHOICES, "there is no choice");
+	if (r->n_choices > n)
+		return because(r->first, REASON_NO_CHOICES,
+			"there are more choices than asked for");
+	if (r->n_choices < n)
+		return because(r->first, REASON_NO_CHOICES,
+			"there are fewer choices than asked for");
+	for (unsigned i = 0; i < n; i++) {
+		if (r->choice[i].index < 0 || r->choice[i].index >= n)
+			return because(r->first, REASON_NO_CHOICES,
+				"a choice has no number of those asked for");
+		for (unsigned k = 0; k < i; k++)
+			if (r->choice[k].index == r->choice[i].index)
+				return because(r->first, REASON_NO_CHOICES,
+					"two choices have one number");
+	}
+	return REASON_NONE;
+}
+
+/* One of several, by itself. Usage is of all of them, so that it tells nothing
+ * of this one's tokens. */
+static enum reason judge_one(struct reader *r, const struct reader_choice *c)
+{
+	r->why_shape = c->why_shape;
+	r->has_message = c->has_message;
+	r->rows.tokens = c->tokens;
+	if (!r->why_shape && !r->has_message)
+		r->why_shape = "the choice has no message";
+	return judge_shape(r) != REASON_NONE ? REASON_WRONG_SHAPE : judge_answer(r);
+}
+
+static enum reason judge_several(struct reader *r)
+{
+	struct answer_usage usage = r->first->usage;
+	const struct reader_choice *c = r->choice;
+	enum reason reason;
+
+	if (r->why_shape)
+		return because(r->first, REASON_WRONG_SHAPE, r->why_shape);
+	reason = judge_several_choices(r);
+	if (reason == REASON_NONE && r->why_usage)
+		reason = because(r->first, REASON_BAD_USAGE, r->why_usage);
+	if (reason != REASON_NONE)
+		return reason;
+	choices_share(r->first);
+	for (r->answer = r->first; r->answer; r->answer = r->answer->next, c++) {
+		r->answer->index = (uint32_t)c->index;
+		r->answer->usage = (struct answer_usage){
+			COUNT_UNKNOWN, COUNT_UNKNOWN, COUNT_UNKNOWN, COUNT_UNKNOWN};
+		r->answer->verdict = judge_one(r, c);
+	}
+	r->answer = r->first;
+	choices_split_usage(r->first, &usage);
+	return REASON_NONE;
+}
+
+enum reason reader_judge(struct reader *r)
+{
+	struct answer *a = r->first;
+	enum reason reason;
+
+	if (r->rules.n_choices == 1 && r->shape->settle)
+		r->shape->settle(r);
+	settle_error(r);
+	if (a->error.present)
+		return because(a, REASON_ERROR_OBJECT, "an error came instead");
+	if (r->rules.n_choices > 1)
+		return judge_several(r);
+	reason = judge_shape(r);
+	if (reason == REASON_NONE)
+		reason = judge_choices(r);
+	if (reason == REASON_NONE)
+		reason = judge_answer(r);
 	return reason;
 }

@@ -23,10 +23,24 @@ enum reader_lane { LANE_NONE, LANE_ROW, LANE_IDS };
 #define READER_MARK "[DONE]"
 #define READER_MARK_LEN 6
 
+/* One of several answers, when it has been read. */
+struct reader_choice {
+	int64_t index; /* -1: not told, or no number */
+	const char *why_shape;
+	bool has_message;
+	struct openai_tokens tokens; /* what was wrong with its rows */
+};
+
 struct reader {
 	const struct shape *shape;
 	struct answer_rules rules;
-	struct answer *answer;
+	struct answer *answer;        /* the one at hand */
+	struct answer *first;         /* what is told once stands here */
+	struct answer *last;          /* of the choice before */
+	struct reader_choice *choice; /* [rules.n_choices], if there are several */
+	size_t cap_choices;
+	int64_t index;              /* of the choice at hand */
+	const char *root_why_shape; /* what was wrong before it */
 	struct jscan scan;
 	size_t body_len;
 	enum reason failed; /* the text itself is bad: nothing more is read */
@@ -95,8 +109,9 @@ void reader_enter(struct reader *r, unsigned place);
 void reader_set_text(char *to, size_t size, struct bytes text);
 bool text_is(const struct answer_text *t, const char *word);
 bool bytes_are(struct bytes text, const char *word);
-/* Empties a text of the reader's own. */
+/* Empties a text of the reader's own, or all of them that belong to a choice. */
 void reader_text_reset(struct answer_text *t);
+void reader_reset_own(struct reader *r);
 
 /* All documents were JSON: completes the answer and gives the verdict. */
 enum reason reader_judge(struct reader *r);

@@ -74,12 +74,41 @@ void reader_enter(struct reader *r, unsigned place)
 		place_of(r)->entered(r);
 }
 
+/* Of several answers the one that begins is the next of the list; which of
+ * those asked for it is, is known when it has been read. */
+static void begin_choice(struct reader *r)
+{
+	r->answer = r->choices_here > 1 ? r->last->next : r->first;
+	r->root_why_shape = r->why_shape;
+	r->why_shape = NULL;
+	r->has_message = false;
+	r->index = -1;
+}
+
+static void end_choice(struct reader *r)
+{
+	struct reader_choice *c = &r->choice[r->choices_here - 1];
+
+	if (r->shape->settle)
+		r->shape->settle(r);
+	*c = (struct reader_choice){r->index, r->why_shape, r->has_message, {0}};
+	if (r->answer->has_rows)
+		c->tokens = r->rows.tokens;
+	r->why_shape = r->root_why_shape;
+	reader_reset_own(r);
+	/* What follows may stand at the root. */
+	r->last = r->answer;
+	r->answer = r->first;
+}
+
 void reader_leave(struct reader *r)
 {
 	const struct shape_place *was = place_of(r);
 
 	if (was->left)
 		was->left(r);
+	if (was->is_choice && r->rules.n_choices > 1)
+		end_choice(r);
 	r->place = r->around[--r->depth];
 }
 
@@ -335,10 +364,12 @@ static void on_nested_entry(struct reader *r, unsigned place)
 		r->choices_here++;
 		if (r->n_choices < r->choices_here)
 			r->n_choices = r->choices_here;
-		if (r->choices_here > 1) {
+		if (r->choices_here > r->rules.n_choices) {
 			jscan_skip_rest(&r->scan);
 			return;
 		}
+		if (r->rules.n_choices > 1)
+			begin_choice(r);
 	}
 	reader_enter(r, place);
 }

@@ -67,6 +67,7 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 		.interned = interned,
 		.tells_ids = a->tells_ids,
 		.temperature = a->temperature,
+		.cost_nusd = a->cost_nusd,
 	};
 
 	buf_clear(&t->offer);

@@ -137,7 +137,8 @@ struct endpoint {
 	char other_model[256]; /* another name that it reports, always the same */
 };
 
-/* A request in flight, or an answer that waits for ids. */
+/* A request in flight, or an answer that waits for ids. Of a request for several
+ * samples each has an ask of its own; only the first has sent something. */
 struct ask {
 	struct worker *w;
 	struct transfer *transfer;
@@ -150,6 +151,8 @@ struct ask {
 	uint64_t seed, answered_before;
 	double temperature; /* sent; NaN: none */
 	struct calibrate_terms calibrate;
+	int64_t cost_nusd;   /* of this sample's part of the answer */
+	struct ask *sibling; /* the next sample of the request; NULL */
 	uint64_t intern_serial;
 	bool tells_ids; /* the teacher gave ids, if not all */
 	struct http_outcome outcome;
@@ -219,9 +222,20 @@ struct answer_rules asking_rules(const struct job *job,
 	const struct job_sampling *sampling, const struct endpoint *e,
 	size_t prompt_bytes);
 void asking_release(struct worker *w, struct ask *a);
+/* Ready to send something. */
 struct ask *asking_take(struct worker *w);
 void task_failed(struct worker *w, struct task *t, enum reason reason, int status);
 void asking_free(struct worker *w);
+
+/* several.c: samples of one prompt that one request asks for. */
+/* Those that can go together with a task, itself first, as many as a request may
+ * ask for; they are all ready. */
+unsigned several_find(
+	const struct worker *w, struct task *t, unsigned most, struct task **tasks);
+/* Gives each answer's ask the task that its choice is for. */
+void several_assign(struct ask *first);
+/* What each has cost; the parts add up to what all have. Returns that. */
+int64_t several_cost(struct ask *first);
 
 /* storing.c */
 void storing_take_answer(struct worker *w, struct ask *a);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The answer of a teacher: the same reading however it is cut into pieces, and
  * what is readable has the form that everything behind it counts on. The first
- * byte is the question, the second the size of the pieces. */
+ * byte is the question (two bits of it how many answers it wants), the second the
+ * size of the pieces. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -112,32 +113,70 @@ static void check_same(const struct answer *a, const struct answer *b)
 	MUST(a->usage.completion_tokens == b->usage.completion_tokens);
 }
 
+/* Up to four answers, as one list. */
+static void link_up(struct answer *a, unsigned n)
+{
+	for (unsigned i = 0; i + 1 < n; i++)
+		a[i].next = &a[i + 1];
+}
+
+static void check_one(struct answer *a, const struct answer_rules *rules)
+{
+	if (rules->top_logprobs > 0)
+		check_rows(&a->rows);
+	use(a);
+}
+
+/* The numbers of the choices are those asked for, and usage adds up. */
+static void check_several(struct answer *a, const struct answer_rules *rules)
+{
+	unsigned numbers = 0;
+
+	for (unsigned i = 0; i < rules->n_choices; i++) {
+		MUST(a[i].index < rules->n_choices);
+		numbers |= 1u << a[i].index;
+		MUST((a[i].verdict == REASON_NONE) == (a[i].why == NULL));
+		MUST((a[i].usage.completion_tokens == COUNT_UNKNOWN) ==
+			(a[0].usage.completion_tokens == COUNT_UNKNOWN));
+		MUST(a[i].index == 0 || count_or_zero(a[i].usage.prompt_tokens) == 0);
+		if (a[i].verdict == REASON_NONE)
+			check_one(&a[i], rules);
+	}
+	MUST(numbers + 1 == 1u << rules->n_choices);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
 	struct reader *reader = reader_new();
-	struct answer whole = {0}, pieces = {0};
+	struct answer whole[4] = {{.why = NULL}}, pieces[4] = {{.why = NULL}};
 	struct answer_rules rules = {.body_max = MIB(1)};
 	enum reason reason;
 
 	if (len >= 2) {
 		rules.top_logprobs = input[0] & 31;
 		rules.logits_required = input[0] >> 5 & 1;
-		reason = read_in(reader, &rules, input + 2, len - 2, len, &whole);
+		rules.n_choices = 1u + (input[0] >> 6);
+		link_up(whole, rules.n_choices);
+		link_up(pieces, rules.n_choices);
+		reason = read_in(reader, &rules, input + 2, len - 2, len, whole);
 		MUST(read_in(reader, &rules, input + 2, len - 2, 1u + input[1] % 64,
-			     &pieces) == reason);
-		MUST((reason == REASON_NONE) == (whole.why == NULL));
+			     pieces) == reason);
+		MUST(rules.n_choices > 1 ||
+			(reason == REASON_NONE) == (whole[0].why == NULL));
 		/* Of what is no JSON, more or less may have been read. */
 		if (reason != REASON_BAD_JSON && reason != REASON_BODY_CUT &&
 			reason != REASON_BODY_TOO_LONG)
-			check_same(&whole, &pieces);
-		if (reason == REASON_NONE) {
-			if (rules.top_logprobs > 0)
-				check_rows(&whole.rows);
-			use(&whole);
-		}
+			for (unsigned i = 0; i < rules.n_choices; i++)
+				check_same(&whole[i], &pieces[i]);
+		if (reason == REASON_NONE && rules.n_choices > 1)
+			check_several(whole, &rules);
+		else if (reason == REASON_NONE)
+			check_one(whole, &rules);
 	}
-	answer_release(&whole);
-	answer_release(&pieces);
+	for (int i = 0; i < 4; i++) {
+		answer_release(&whole[i]);
+		answer_release(&pieces[i]);
+	}
 	reader_free(reader);
 	return 0;
 }

@@ -39,8 +39,11 @@ def jobs_that_are_wrong(retort):
         refused(r, "sampling.n: must be an integer, not a text")
         changed(sampling={"n": 0})
         refused(r, "sampling.n: must be from 1 to 1024")
-        changed(sampling={"n": 1, "n_per_request": 4})
-        refused(r, "sampling.n_per_request: is known, but this build does not offer it")
+        changed(sampling={"n": 1, "n_per_request": 200})
+        refused(r, "sampling.n_per_request: must be from 1 to 128")
+        changed(sampling={"n": 2, "n_per_request": 2},
+                teachers=[dict(job["teachers"][0], stream=True)])
+        refused(r, "teachers[0].stream: several samples of one request do not come as a stream")
         changed(teachers=[dict(job["teachers"][0], api="anthropic")])
         refused(r, "teachers[0].api: 'anthropic' is known, but this build does not offer it")
         changed(teachers=[dict(job["teachers"][0], url="ftp://x")])

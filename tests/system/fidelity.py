@@ -85,8 +85,9 @@ class Check:
     def sample(self, sample):
         prompt, rows = self.prompt(sample)
         where = "%s sample %d" % (sample["id"], sample["sample"])
-        ids, finish, _, raw = prompt.sample(sample["provenance"]["seed"], self.max_tokens,
-                                            T=self.temperature)
+        # Of several samples of one request the teacher adds the choice's number.
+        seed = sample["provenance"]["seed"] + sample["provenance"]["choice"]
+        ids, finish, _, raw = prompt.sample(seed, self.max_tokens, T=self.temperature)
         assert sample["finish_reason"] == finish, (where, sample["finish_reason"], finish)
         assert sample["usage"]["completion_tokens"] == len(ids), where
         has_end = ids[-1] == EOS
@@ -179,27 +180,32 @@ def stored_bytes(run_dir, check):
           "ids" % (n, told, len(listed)))
 
 
-def run(retort, check, prompts, *options, **changes):
+def run(retort, check, prompts, *options, each=2, per_request=1, **changes):
     with Server(retort, *options) as t, Rig(retort) as r:
         asked = problems(prompts)
         r.corpus(asked)
-        r.job(t.port, sampling={"temperature": check.temperature,
+        r.job(t.port, sampling={"temperature": check.temperature, "n": each,
+                                "n_per_request": per_request,
                                 "max_tokens": check.max_tokens},
               logits={"top_logprobs": K}, **changes)
         r.run(workers=2)
         samples = r.export("--logits")
-        assert len(samples) == 2 * prompts, len(samples)
+        assert len(samples) == each * prompts, len(samples)
         told = {line["nonce"]: line for line in r.teacher_ledger(t)}
         for n, sample in enumerate(samples):
-            assert (sample["prompt_no"], sample["sample"]) == (n // 2, n % 2)
+            assert (sample["prompt_no"], sample["sample"]) == (n // each, n % each)
             assert sample["prompt"] == [
-                {"role": "user", "content": asked[n // 2]["question"]}], sample["prompt"]
+                {"role": "user", "content": asked[n // each]["question"]}], sample["prompt"]
             # The seed is the one that the teacher was asked with, for this prompt.
             line = told[sample["provenance"]["request_id"]]
             assert line["seed"] == sample["provenance"]["seed"], sample["id"]
             assert line["digest"] == check.prompt(sample)[0].digest.hex(), sample["id"]
             check.sample(sample)
-        assert len({s["provenance"]["seed"] for s in samples}) == len(samples)
+        seeds = {s["provenance"]["seed"] for s in samples}
+        assert len(seeds) == prompts * -(-each // per_request), len(seeds)
+        for key in ("prompt_tokens", "completion_tokens"):
+            assert sum(s["usage"][key] for s in samples) == \
+                sum(line[key] for line in told.values()), key
         stored_bytes(r.run_dir, check)
     print("  %d samples, %d tokens, %d candidates, %d tokens outside their list, "
           "%d end rows, %d cut at their limit, %d whose texts have half characters or hide "
@@ -232,6 +238,11 @@ def lists_without_the_sampled_token(retort):
     assert check.outside > 20 and check.ends == 0, check.outside
 
 
+def several_samples_a_request(retort):
+    check = run(retort, Check(1.0, 400), 60, each=6, per_request=4)
+    assert check.ends > 200, check.ends
+
+
 if __name__ == "__main__":
     main(a_thousand_samples_at_07, a_thousand_samples_at_10, tokens_far_outside_their_list,
-         lists_without_the_sampled_token)
+         lists_without_the_sampled_token, several_samples_a_request)

@@ -32,6 +32,7 @@ retort_run_test(disk_full disk_full.py 60)
 retort_run_test(bad_input bad_input.py 30)
 retort_run_test(own_requests own_requests.py 20)
 retort_run_test(tokenizer tokenizer.py 50)
+retort_run_test(several several.py 30)
 retort_run_test(reindex reindex.py 15)
 retort_run_test(killed_starts killed_starts.py 25)
 # Published corpora, which this repository does not hold: skipped, aloud, where they

@@ -104,9 +104,11 @@ static void job__names_the_place_of_what_is_wrong(void **state)
 		"/jobs/job.json:2:81: sampling.n: must be from 1 to 1024");
 	check_message(",\"score\":[\"length\",\n\"answr\"]",
 		"/jobs/job.json:3:1: score[1]: no such score (did you mean 'answer'?)");
-	check_message(",\"sampling\":{\"n_per_request\":4}",
-		"/jobs/job.json:2:81: sampling.n_per_request: is known, but this build does "
-		"not offer it (only 1)");
+	check_message(",\"sampling\":{\"n_per_request\":129}",
+		"/jobs/job.json:2:81: sampling.n_per_request: must be from 1 to 128");
+	check_message(",\"dedup\":{\"near\":4}",
+		"/jobs/job.json:2:78: dedup.near: is known, but this build does "
+		"not offer it (only null)");
 	check_message(",\"keep_raw\":\"al\"",
 		"/jobs/job.json:2:69: keep_raw: must be one of none, failed");
 	assert_int_equal(
@@ -158,6 +160,8 @@ static void job__tells_free_changes_from_new_meanings(void **state)
 			ERR_NONE, ""},
 		{"", ",\"budget\":{\"usd\":1}", ERR_NONE, ""},
 		{"", ",\"sampling\":{\"n\":2}", ERR_NONE, ""},
+		{"", ",\"sampling\":{\"n_per_request\":2}", ERR_NONE, ""},
+		{",\"sampling\":{\"n_per_request\":2}", "", ERR_NONE, ""},
 		{",\"sampling\":{\"n\":2}", "", ERR_INVALID, "sampling.n"},
 		{"", ",\"sampling\":{\"max_tokens\":9}", ERR_REFUSED,
 			"sampling.max_tokens"},

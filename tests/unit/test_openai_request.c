@@ -474,6 +474,53 @@ static void openai_request__refuses_wishes_that_it_cannot_send(void **state)
 	}
 }
 
+static void openai_request__asks_for_several_where_the_server_has_it(void **state)
+{
+	static const struct {
+		enum job_server server;
+		unsigned choices;
+	} cases[] = {{SERVER_OPENAI, 4}, {SERVER_VLLM, 4}, {SERVER_SGLANG, 4},
+		{SERVER_TRTLLM, 4}, {SERVER_LLAMACPP, 1}, {SERVER_OLLAMA, 1}};
+	struct bytes messages = bytes_of(MESSAGES, strlen(MESSAGES));
+	struct request_form form;
+	struct buf out;
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(&s, cases[i].server);
+		s.sampling.n_per_request = 4;
+		assert_int_equal(chat()->form_init(&form, &s.terms, &err), ERR_NONE);
+		assert_int_equal(form.choices, cases[i].choices);
+		request_form_release(&form);
+		end(&s);
+	}
+	begin(&s, SERVER_OPENAI);
+	s.sampling.n_per_request = 128;
+	s.sampling.temperature = 0.7;
+	assert_int_equal(chat()->form_init(&form, &s.terms, &err), ERR_NONE);
+	buf_init(&out, 65536);
+	assert_int_equal(
+		chat()->write_choices(&form, messages, 7, 128, &out, &err), ERR_NONE);
+	assert_string_equal(
+		buf_text(&out), OWN_HEAD ",\"seed\":7,\"n\":128,\"temperature\":0.7}");
+	buf_clear(&out);
+	assert_int_equal(
+		chat()->write_choices(&form, messages, SEED_NONE, 2, &out, &err),
+		ERR_NONE);
+	assert_string_equal(buf_text(&out), OWN_HEAD ",\"n\":2,\"temperature\":0.7}");
+	buf_release(&out);
+	request_form_release(&form);
+	/* An answer to several is never a stream. */
+	s.sampling.n_per_request = 2;
+	s.teacher.stream = JOB_STREAM_YES;
+	assert_false(protocol_streams(chat(), &s.teacher, &s.sampling));
+	s.sampling.n_per_request = 1;
+	assert_true(protocol_streams(chat(), &s.teacher, &s.sampling));
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,6 +537,8 @@ int main(void)
 		cmocka_unit_test(answer_body_max__follows_the_rule),
 		cmocka_unit_test(openai_request__a_prompts_own_wishes_win),
 		cmocka_unit_test(openai_request__refuses_wishes_that_it_cannot_send),
+		cmocka_unit_test(
+			openai_request__asks_for_several_where_the_server_has_it),
 	};
 
 	return cmocka_run_group_tests_name("openai_request", tests, NULL, NULL);
