@@ -2,6 +2,7 @@
 /* What becomes of the workers' sums: a verdict on each endpoint, and an event when an
  * endpoint's probabilities are not those it samples by. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "common/log.h"
 #include "coordinator/coordinator.h"
@@ -34,6 +35,16 @@ static void tell(struct coordinator *c, const struct endpoint *e,
 		v->beyond_z, tokens);
 }
 
+/* What was broken is well again within three sigma, so that it does not go to and fro
+ * at the bound. */
+static void stay_broken(struct calibration_verdict *v)
+{
+	v->first_broken = fabs(v->first_z) > 3;
+	v->beyond_broken = fabs(v->beyond_z) > 3;
+	if (v->first_broken || v->beyond_broken)
+		v->state = CALIBRATION_BROKEN;
+}
+
 static void judge(struct coordinator *c, struct endpoint *e)
 {
 	struct calibration sums;
@@ -43,6 +54,8 @@ static void judge(struct coordinator *c, struct endpoint *e)
 	e->calibration_due = false;
 	ledger_sum_calibration(c->l, e->teacher, e->endpoint, &sums);
 	v = calibration_judge(&sums, e->calibration_use == CALIBRATION_APPLIES);
+	if (was_broken && v.state == CALIBRATION_OK)
+		stay_broken(&v);
 	ledger_put_calibration(c->l, e->teacher, e->endpoint, &sums, &v, why(e, &v));
 	e->calibration = v.state;
 	if (was_broken != (v.state == CALIBRATION_BROKEN))

@@ -295,6 +295,21 @@ static void align__looks_whether_spans_are_in_the_rows(void **state)
 	}
 }
 
+static void align__compares_the_tokens_with_the_texts(void **state)
+{
+	(void)state;
+	an_answer(false);
+	a.content.text.data[6] = '5';
+	CHECK(MISALIGNED_TEXT);
+	/* Where tokens are decoded one by one, their bytes prove nothing. */
+	an_answer(true);
+	a.content.text.data[6] = '5';
+	assert_int_equal(judge(SERVER_VLLM, 2), MISALIGNED_NONE);
+	an_answer(true);
+	a.content.text.data[6] = '5';
+	assert_int_equal(judge(SERVER_LLAMACPP, 2), MISALIGNED_TEXT);
+}
+
 /* -- The stream -- */
 
 static bool explains(const char *stream, const char *reasoning, const char *content)
@@ -432,6 +447,7 @@ int main(void)
 		cmocka_unit_test(align__tells_texts_from_bytes),
 		cmocka_unit_test(align__notes_the_first_rule_of_several),
 		cmocka_unit_test(align__looks_whether_spans_are_in_the_rows),
+		cmocka_unit_test(align__compares_the_tokens_with_the_texts),
 		cmocka_unit_test(stream__is_the_texts_and_what_servers_strip),
 		cmocka_unit_test(stream__of_other_texts_is_noticed),
 		cmocka_unit_test(stream__may_have_characters_that_cannot_be_shown),
