@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole pipeline against a real server with a real model.
+
+usage: pipeline.py RETORT WORK [option...]      (run.sh calls it)
+
+Asks GSM8K problems, exports what was stored, holds it against what the server says
+about itself, and hands it to truth.py, which evaluates every sample again.
+"""
+import argparse
+import collections
+import itertools
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "system")]
+
+import rig  # noqa: E402
+from server import LlamaServer  # noqa: E402
+
+K = 20
+
+
+class Folder(rig.Rig):
+    """A rig in the ignored folder, that stays to be looked at."""
+
+    def __init__(self, retort, folder, keep):
+        super().__init__(retort, "real")
+        os.rmdir(self.dir)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+        self.dir = folder
+        self.run_dir = self.path(self.name + ".run")
+        self.job_path = self.path("job.json")
+
+    def __exit__(self, kind, value, trace):
+        for child in self.children:
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+        if kind is not None:
+            self.print_logs()
+            print("left to look at:", self.dir, file=sys.stderr)
+
+
+def corpus(path, count):
+    """Whole lines of the corpus; problems of our own where there is none."""
+    if path is None:
+        path = os.path.join(rig.SHARED, "gsm8k-test.jsonl")
+        if not os.path.exists(path):
+            print("no GSM8K beside the project: problems of the project's own generator")
+            return rig.problems(count)
+    with open(path, encoding="utf-8") as f:
+        lines = [json.loads(line) for line in itertools.islice(f, count)]
+    assert len(lines) == count, "%s has only %d lines" % (path, len(lines))
+    return lines
+
+
+def ask_all(r, server, args):
+    """One whole run; the seconds it took."""
+    lines = corpus(args.corpus, args.prompts)
+    r.corpus(lines)
+    # Temperature 1 and nothing cut off: what is sampled is what is listed, so that
+    # the calibration below can be told.
+    r.job(server.port, template="{{question}}",
+          teacher={"model": server.model_name, "max_in_flight": args.slots,
+                   "api": args.api, "logprobs_mode": "raw"},
+          sampling={"n": args.samples, "temperature": 1, "top_p": 1, "top_k": 0, "min_p": 0,
+                    "max_tokens": args.max_tokens},
+          logits={"top_logprobs": K})
+    begun = time.monotonic()
+    r.run(timeout=6 * 3600)
+    p = r.progress()
+    assert p["samples_committed"] == args.prompts * args.samples, p
+    assert p["samples_failed"] == 0 and p["prompts_failed"] == 0, p
+    r.verify()
+    return time.monotonic() - begun
+
+
+def add_prompt_ids(samples, server):
+    """A sample's prompt ids: those that the server gave, else by its own template and
+    tokenizer; their number must be the one it counted."""
+    given, cache = 0, {}
+    for s in samples:
+        if s["prompt_token_ids"]:
+            given += 1
+        else:
+            if s["prompt_no"] not in cache:
+                cache[s["prompt_no"]] = server.prompt_ids(s["prompt"])
+            s["prompt_token_ids"] = cache[s["prompt_no"]]
+        assert len(s["prompt_token_ids"]) == s["usage"]["prompt_tokens"], (
+            s["id"], len(s["prompt_token_ids"]), s["usage"])
+    print("  prompt token ids: %d samples have them from the answer, %d from the server's "
+          "/apply-template and /tokenize" % (given, len(samples) - given))
+
+
+def check_rows(samples, max_tokens):
+    flags, finishes, wide = collections.Counter(), collections.Counter(), collections.Counter()
+    tokens = 0
+    for s in samples:
+        where = "%s sample %d" % (s["id"], s["sample"])
+        n = len(s["token_ids"] or [])
+        assert n > 0, "%s has no rows" % where
+        assert len(s["logprobs"]) == len(s["top_ids"]) == len(s["top_logprobs"]) == n, where
+        assert s["finish_reason"] in ("stop", "length"), (where, s["finish_reason"])
+        if s["finish_reason"] == "length":
+            assert s["usage"]["completion_tokens"] == max_tokens, (where, s["usage"])
+        assert s["logprobs_mode"] == "raw", where
+        for i, (ids, listed) in enumerate(zip(s["top_ids"], s["top_logprobs"])):
+            assert len(ids) == len(listed) == len(set(ids)), (where, i)
+            assert listed == sorted(listed, reverse=True), (where, i)
+            wide[len(ids)] += 1
+            if s["token_ids"][i] in ids and s["logprobs"][i] is not None:
+                own = listed[ids.index(s["token_ids"][i])]
+                assert abs(own - s["logprobs"][i]) < 0.003, (where, i, own, s["logprobs"][i])
+        tokens += n
+        flags.update(s["flags"])
+        finishes[s["finish_reason"]] += 1
+    print("  %d samples, %d rows; candidates a row: %s; finished: %s; flags: %s" % (
+        len(samples), tokens, dict(wide), dict(finishes), dict(flags) or "none"))
+    return flags
+
+
+def check_text(samples, pieces):
+    """Token ids against texts, with the vocabulary read from the model file: the bytes
+    of all tokens are the answer, those of a span are that text, and a sample that ended
+    by itself ends with an end token and says so."""
+    whole = spans = ends = 0
+    for s in samples:
+        where = "%s sample %d" % (s["id"], s["sample"])
+        if "misaligned" in s["flags"]:
+            continue
+        ids, content = s["token_ids"], (s["content"] or "").encode()
+        told = b"".join(pieces[i] for i in ids)
+        whole += told == content
+        assert content.strip() in told or b"\xef\xbf\xbd" in content, (where, told, content)
+        span = s["spans"]["content"]
+        if span:
+            part = b"".join(pieces[i] for i in ids[span[0]:span[1]])
+            assert part == content, (where, span, part, content)
+            spans += 1
+        assert s["eos_row"] is (ids[-1] in s["end_ids"]), (where, s["eos_row"], ids[-1])
+        assert (s["finish_reason"] == "stop") is s["eos_row"], (where, s["finish_reason"])
+        ends += s["eos_row"]
+        extra = s["usage"]["completion_tokens"] - len(ids)
+        assert extra == 0, (where, extra)
+    print("  %d answers are their tokens' bytes to the byte; %d spans are the content's; %d "
+          "end rows" % (whole, spans, ends))
+
+
+def check_vocabulary(r, samples, pieces):
+    """What the dataset has learnt about the bytes behind ids."""
+    import format_reader
+    dataset = format_reader.Dataset(os.path.join(r.run_dir, "dataset"))
+    vocabulary = next(dataset.samples()).logits().vocabulary
+    listed = {i for s in samples for ids in s["top_ids"] for i in ids}
+    told, wrong = 0, []
+    for token_id in sorted(listed):
+        stored = dataset.token(vocabulary, token_id)
+        told += stored is not None
+        if stored not in (None, pieces[token_id]):
+            wrong.append((token_id, stored, pieces[token_id]))
+    dataset.close()
+    print("  the dataset knows the bytes of %d of %d listed ids, %d of them wrongly" % (
+        told, len(listed), len(wrong)))
+    assert not wrong, wrong[:5]
+
+
+def check_calibration(samples):
+    """Needs no truth: as often as the model says, the first of the list is taken."""
+    n = hits = 0
+    expected = variance = 0.0
+    for s in samples:
+        for x, ids, listed in zip(s["token_ids"], s["top_ids"], s["top_logprobs"]):
+            p = min(1.0, math.exp(listed[0]))
+            n, hits = n + 1, hits + (x == ids[0])
+            expected, variance = expected + p, variance + p * (1 - p)
+    z = (hits - expected) / math.sqrt(variance)
+    print("  calibration: %.4f of the sampled tokens are the list's first, %.4f expected "
+          "(%.1f sigma)" % (hits / n, expected / n, z))
+    assert abs(z) < 5, z
+
+
+def truth(work, args, *more):
+    """truth.py, in the environment that has the model's library."""
+    env = dict(os.environ, PYTHONPATH=os.path.join(work, "python"),
+               LLAMA_CPP_LIB_PATH=os.path.join(work, "llama"))
+    return subprocess.run(
+        [os.path.join(work, "venv", "bin", "python"), os.path.join(HERE, "truth.py"),
+         os.path.join(work, "model.gguf"), *more, "--threads", str(args.threads)],
+        env=env).returncode
+
+
+def collect(r, work, args):
+    """The run and its export, with prompt ids, as samples.jsonl."""
+    with LlamaServer(work, args.slots, args.threads, wait=rig.wait_until) as server:
+        seconds = ask_all(r, server, args)
+        endpoint = r.query("select * from endpoints")[0]
+        print("  %s: %d prompts x %d in %.0f s, %.0f tokens/s; %d requests asked again" % (
+            args.api, args.prompts, args.samples, seconds,
+            r.progress()["completion_tokens"] / seconds, endpoint["retried"]))
+        samples = r.export("--logits")
+        assert len(samples) == args.prompts * args.samples, len(samples)
+        add_prompt_ids(samples, server)
+        for s in samples:
+            s["end_ids"] = server.end_ids()
+        r.write("samples.jsonl", "".join(json.dumps(s) + "\n" for s in samples))
+
+
+def check(r, work, samples, args):
+    more = ["--most", str(args.truth)] if args.truth else []
+    if args.topk:
+        more += ["--topk", work]
+    flags = check_rows(samples, args.max_tokens)
+    code = truth(work, args, r.path("samples.jsonl"), "--ids", r.path("ids.json"), *more)
+    with open(r.path("ids.json")) as f:
+        pieces = [bytes.fromhex(p) for p in json.load(f)]
+    check_text(samples, pieces)
+    check_vocabulary(r, samples, pieces)
+    check_calibration(samples)
+    assert code == 0, "the stored logits are not the model's"
+    assert flags["misaligned"] == 0, flags
+
+
+def main():
+    options = argparse.ArgumentParser(prog="run.sh")
+    options.add_argument("retort")
+    options.add_argument("work")
+    options.add_argument("--prompts", type=int, default=200)
+    options.add_argument("--samples", type=int, default=2)
+    options.add_argument("--max-tokens", type=int, default=256)
+    options.add_argument("--corpus", help="JSON lines with a question (default: GSM8K's "
+                         "test set beside the project, else problems of our own)")
+    options.add_argument("--api", default="openai-chat")
+    options.add_argument("--slots", type=int, default=4, help="requests at once")
+    options.add_argument("--threads", type=int, default=1, help="of server and truth")
+    options.add_argument("--truth", type=int, default=0, help="samples that are evaluated "
+                         "again (all)")
+    options.add_argument("--topk", action="store_true",
+                         help="write the top-k lists for the packing bench")
+    options.add_argument("--name", help="of the folder in .work that the run is left in")
+    options.add_argument("--again", action="store_true",
+                         help="only check the samples of the last run once more")
+    args = options.parse_args()
+    work = os.path.abspath(args.work)
+    folder = os.path.join(work, args.name or "run-" + args.api)
+    with Folder(args.retort, folder, args.again) as r:
+        if not args.again:
+            collect(r, work, args)
+        with open(r.path("samples.jsonl"), encoding="utf-8") as f:
+            samples = [json.loads(line) for line in f]
+        check(r, work, samples, args)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
