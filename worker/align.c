@@ -2,6 +2,7 @@
 #include "worker/align.h"
 
 #include <math.h>
+#include <string.h>
 
 static enum misaligned first_of(enum misaligned a, enum misaligned b)
 {
@@ -147,6 +148,39 @@ static bool sampled_is_missing(const struct rows *r)
 	return false;
 }
 
+/* llama.cpp gives a token that ends within a character no row, and the row that ends
+ * the character gets the bytes of all of them: longer than what its id is listed
+ * with. What it holds back for a stop word has rows, though without bytes. */
+static bool has_joined_row(const struct rows *r)
+{
+	struct bytes own, before, listed;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint32_t c = r->first[i] + r->rank[i];
+
+		if (r->rank[i] >= r->first[i + 1] - r->first[i] ||
+			r->cand_len[c] == TOKEN_BYTES_UNKNOWN ||
+			!rows_token(r, i, &own) ||
+			(i > 0 && (!rows_token(r, i - 1, &before) || before.len == 0)))
+			continue;
+		listed = bytes_of(r->pool.data + r->cand_at[c], r->cand_len[c]);
+		if (listed.len > 0 && listed.len < own.len &&
+			memcmp(own.data + own.len - listed.len, listed.data,
+				listed.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* It gives the end a row, which shows nothing. So one row fewer than tokens is none
+ * that the end lacks, but a token within the answer. */
+static bool lacks_row_before_end(const struct answer *a)
+{
+	return a->eos_row == EOS_ROW_NO && a->rows.n > 0 &&
+	       (a->finish == FINISH_STOP || a->finish == FINISH_TOOL_CALLS) &&
+	       rows_shows_nothing(&a->rows, a->rows.n - 1);
+}
+
 enum misaligned align_settle(const struct answer *a, enum job_server server,
 	struct bytes stream, const struct spans *spans)
 {
@@ -156,6 +190,10 @@ enum misaligned align_settle(const struct answer *a, enum job_server server,
 		return rule;
 	if (server == SERVER_VLLM && sampled_is_missing(&a->rows))
 		rule = first_of(rule, MISALIGNED_MISSING);
+	if (server == SERVER_LLAMACPP && lacks_row_before_end(a))
+		rule = first_of(rule, MISALIGNED_USAGE);
+	if (server == SERVER_LLAMACPP && has_joined_row(&a->rows))
+		rule = first_of(rule, MISALIGNED_BYTES);
 	if (spans->trusted && !align_explains(a, stream))
 		rule = first_of(rule, MISALIGNED_TEXT);
 	if (!spans_fit(spans, a->rows.n))

@@ -18,7 +18,8 @@
  *                         some servers give no row (eos_row says no)
  *   row_of_other_id       a row's own id is not that of its place in the ids
  *   usage_not_rows        usage counts other completion tokens than that, also
- *                         without reasoning tokens whose text is kept back
+ *                         without reasoning tokens whose text is kept back; of
+ *                         llama.cpp also one more, if the last row is the end's
  *   sampled_not_its_entry the sampled token is listed with another logprob
  *   sampled_above_list    it is not listed, though more likely than the last
  *                         that is: lists are the most likely candidates
@@ -30,7 +31,9 @@
  *                         tokens have that are less likely than its last one
  *   draft_token           logprob 0 and an empty list, where others have one:
  *                         llama.cpp, for tokens accepted from a draft
- *   token_not_its_bytes   a token's text and bytes are of two tokens
+ *   token_not_its_bytes   a token's text and bytes are of two tokens; or a row of
+ *                         llama.cpp has more bytes than its id: those of tokens
+ *                         that ended within a character and have no row
  *   text_not_in_tokens    the tokens' bytes, joined, are not the texts and what
  *                         servers strip around them (see below)
  *   span_outside_rows     a span of reasoning or content is not in the rows, or

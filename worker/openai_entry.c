@@ -197,7 +197,8 @@ const unsigned char *openai_any_id(
 	return next;
 }
 
-/* Whether a list of bytes that was read as such is the text once more. */
+/* Whether a list of bytes that was read as such is the text once more. An empty one
+ * beside a text says nothing; beside an empty text it is llama.cpp's end token. */
 static void settle_bytes(const struct rows *r, struct openai_entry *e)
 {
 	const unsigned char *pool = r->pool.data, *bytes = pool + e->bytes_at;

@@ -84,3 +84,14 @@ bool rows_token(const struct rows *r, uint32_t i, struct bytes *out)
 	*out = bytes_of(r->pool.data + r->token_at[i], r->token_len[i]);
 	return true;
 }
+
+bool rows_shows_nothing(const struct rows *r, uint32_t i)
+{
+	uint32_t c = r->first[i] + r->rank[i];
+	struct bytes own;
+
+	if (r->id[i] == TOKEN_ID_UNKNOWN || (rows_token(r, i, &own) && own.len > 0))
+		return false;
+	return r->rank[i] >= r->first[i + 1] - r->first[i] || r->cand_len[c] == 0 ||
+	       r->cand_len[c] == TOKEN_BYTES_UNKNOWN;
+}

@@ -80,6 +80,9 @@ void rows_grow_candidates(struct rows *rows);
 
 /* The bytes of a sampled token; false if they are not known. */
 bool rows_token(const struct rows *rows, uint32_t i, struct bytes *out);
+/* A token with an id and no bytes, neither its own nor in its list: how llama.cpp
+ * shows the end. Behind rows_normalise. */
+bool rows_shows_nothing(const struct rows *rows, uint32_t i);
 
 struct rows_verdict {
 	enum reason reason; /* REASON_NONE or REASON_BAD_LOGPROBS */

@@ -435,11 +435,87 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* What a llama-server gives for "it is 🦩": the bird's first token ends within a
+ * character and has no row, the row of its last has all of its bytes. The end has a
+ * row that shows nothing. */
+static void an_answer_with_a_joined_row(const char *bird, bool listed)
+{
+	answer_clear(&a);
+	add_row("it is", 10, -0.25);
+	add_candidate("it is", 10, -0.25);
+	add_candidate("no", 20, -3);
+	add_row(bird, 119, listed ? -1.5 : -9.0);
+	add_candidate("\xa9", listed ? 119 : 120, -1.5);
+	add_candidate("\xaa", 121, -1.6);
+	add_row("", 2, -0.1);
+	add_candidate("", 2, -0.1);
+	add_candidate("\n", 30, -3);
+	buf_add_str(&a.content.text, "it is");
+	buf_add_str(&a.content.text, bird);
+	a.content.present = true;
+	a.finish = FINISH_STOP;
+	a.has_rows = true;
+}
+
+#define BIRD "\xf0\x9f\xa6\xa9"
+
+static void align__sees_tokens_without_rows_of_llamacpp(void **state)
+{
+	(void)state;
+	an_answer_with_a_joined_row(BIRD, false);
+	a.usage.completion_tokens = 4;
+	assert_int_equal(judge(SERVER_LLAMACPP, 2), MISALIGNED_USAGE);
+	/* Of a server that gives the end no row it would be the end. */
+	an_answer_with_a_joined_row(BIRD, false);
+	a.usage.completion_tokens = 4;
+	CHECK(MISALIGNED_NONE);
+	/* Not counted, but seen: the row has more bytes than its id. */
+	an_answer_with_a_joined_row(BIRD, true);
+	assert_int_equal(judge(SERVER_LLAMACPP, 2), MISALIGNED_BYTES);
+	CHECK(MISALIGNED_NONE); /* others decode what they list alone */
+	an_answer_with_a_joined_row("\xa9", true);
+	assert_int_equal(judge(SERVER_LLAMACPP, 2), MISALIGNED_NONE);
+	an_answer_with_a_joined_row("", false);
+	a.usage.completion_tokens = 3;
+	assert_int_equal(judge(SERVER_LLAMACPP, 2), MISALIGNED_NONE);
+	assert_int_equal(a.eos_row, EOS_ROW_UNKNOWN); /* spans.h tells */
+}
+
+/* What was held back because it might become a stop word has rows without bytes,
+ * and what came then has all of them: no token is missing. */
+static void align__lets_held_back_rows_of_llamacpp_pass(void **state)
+{
+	(void)state;
+	answer_clear(&a);
+	add_row("it", 10, -0.25);
+	add_candidate("it", 10, -0.25);
+	add_row("", 11, -0.25);
+	add_candidate(" is", 11, -0.25);
+	add_row(" is 4", 12, -0.25);
+	add_candidate(" 4", 12, -0.25);
+	buf_add_str(&a.content.text, "it is 4");
+	a.content.present = a.has_rows = true;
+	a.finish = FINISH_LENGTH;
+	a.usage.completion_tokens = 3;
+	assert_int_equal(judge(SERVER_LLAMACPP, 1), MISALIGNED_NONE);
+	/* A last row without bytes of its own is held back, not the end, if its id
+	 * has bytes: the stop word's row was cut. */
+	a.rows.n = 2;
+	a.rows.first[2] = a.rows.m = 2;
+	a.finish = FINISH_STOP;
+	buf_clear(&a.content.text);
+	buf_add_str(&a.content.text, "it");
+	assert_int_equal(judge(SERVER_LLAMACPP, 1), MISALIGNED_NONE);
+	assert_int_equal(a.eos_row, EOS_ROW_NO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(align__lets_honest_answers_pass),
 		cmocka_unit_test(align__counts_rows_and_ids),
+		cmocka_unit_test(align__sees_tokens_without_rows_of_llamacpp),
+		cmocka_unit_test(align__lets_held_back_rows_of_llamacpp_pass),
 		cmocka_unit_test(align__compares_with_usage),
 		cmocka_unit_test(align__compares_the_sampled_token_with_its_list),
 		cmocka_unit_test(align__weighs_what_is_listed),
