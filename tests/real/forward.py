@@ -14,9 +14,9 @@ TOPK_MAGIC = b"TOPK0001"
 
 
 class Model:
-    def __init__(self, path, n_ctx=2048, threads=2):
+    def __init__(self, path, n_ctx=2048):
         self.llama = llama_cpp.Llama(path, n_ctx=n_ctx, n_batch=512, logits_all=True,
-                                     n_threads=threads, n_threads_batch=threads,
+                                     n_threads=1, n_threads_batch=1,
                                      # As the server is told to (server.py).
                                      flash_attn=False, type_k=llama_cpp.GGML_TYPE_F32,
                                      type_v=llama_cpp.GGML_TYPE_F32,
@@ -66,8 +66,9 @@ class TopkFile:
         self.f = open(path, "wb")
         self.f.write(TOPK_MAGIC + struct.pack("<III", k, vocabulary, 0))
 
-    def add(self, logprobs):
-        ids, values = top_k(logprobs, self.k)
+    def add(self, ids, values):
+        """Of top_k, for this K or a larger one."""
+        ids, values = ids[:, :self.k], values[:, :self.k]
         self.f.write(struct.pack("<I", len(ids)))
         self.f.write(ids.astype("<u4").tobytes())
         self.f.write(values.astype("<f4").tobytes())

@@ -9,6 +9,7 @@ about itself, and hands it to truth.py, which evaluates every sample again.
 """
 import argparse
 import collections
+import contextlib
 import itertools
 import json
 import math
@@ -63,14 +64,15 @@ def corpus(path, count):
     return lines
 
 
-def ask_all(r, server, args):
+def ask_all(r, servers, args):
     """One whole run; the seconds it took."""
     lines = corpus(args.corpus, args.prompts)
     r.corpus(lines)
     # Temperature 1 and nothing cut off: what is sampled is what is listed, so that
     # the calibration below can be told.
-    r.job(server.port, template="{{question}}",
-          teacher={"model": server.model_name, "max_in_flight": args.slots,
+    r.job(0, template="{{question}}",
+          teacher={"url": ["http://127.0.0.1:%d/v1" % s.port for s in servers],
+                   "model": servers[0].model_name, "max_in_flight": args.slots,
                    "api": args.api, "logprobs_mode": "raw"},
           sampling={"n": args.samples, "temperature": 1, "top_p": 1, "top_k": 0, "min_p": 0,
                     "max_tokens": args.max_tokens},
@@ -194,18 +196,21 @@ def truth(work, args, *more):
                LLAMA_CPP_LIB_PATH=os.path.join(work, "llama"))
     return subprocess.run(
         [os.path.join(work, "venv", "bin", "python"), os.path.join(HERE, "truth.py"),
-         os.path.join(work, "model.gguf"), *more, "--threads", str(args.threads)],
+         os.path.join(work, "model.gguf"), *more, "--jobs", str(args.jobs)],
         env=env).returncode
 
 
 def collect(r, work, args):
     """The run and its export, with prompt ids, as samples.jsonl."""
-    with LlamaServer(work, args.slots, args.threads, wait=rig.wait_until) as server:
-        seconds = ask_all(r, server, args)
-        endpoint = r.query("select * from endpoints")[0]
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(LlamaServer(work, n, args.slots, rig.wait_until))
+                   for n in range(args.jobs)]
+        server = servers[0]
+        seconds = ask_all(r, servers, args)
         print("  %s: %d prompts x %d in %.0f s, %.0f tokens/s; %d requests asked again" % (
             args.api, args.prompts, args.samples, seconds,
-            r.progress()["completion_tokens"] / seconds, endpoint["retried"]))
+            r.progress()["completion_tokens"] / seconds,
+            r.progress()["requests_retried"]))
         samples = r.export("--logits")
         assert len(samples) == args.prompts * args.samples, len(samples)
         add_prompt_ids(samples, server)
@@ -239,8 +244,9 @@ def main():
     options.add_argument("--corpus", help="JSON lines with a question (default: GSM8K's "
                          "test set beside the project, else problems of our own)")
     options.add_argument("--api", default="openai-chat")
-    options.add_argument("--slots", type=int, default=4, help="requests at once")
-    options.add_argument("--threads", type=int, default=1, help="of server and truth")
+    options.add_argument("--slots", type=int, default=2, help="requests at once, of a server")
+    options.add_argument("--jobs", type=int, default=os.cpu_count(),
+                         help="servers, and processes of the truth, of one thread each")
     options.add_argument("--truth", type=int, default=0, help="samples that are evaluated "
                          "again (all)")
     options.add_argument("--topk", action="store_true",

@@ -24,20 +24,21 @@ def free_port():
 class LlamaServer:
     """On loopback, at a port of its own; ended by its process id.
 
-    `slots` requests are answered at once, others wait inside the server. Neither
-    speculative decoding nor a web page: nothing but the model's own distribution.
+    `slots` requests are answered at once, others wait inside the server. It computes in
+    one thread: several wait for each other in a loop, which a busy machine makes slow.
+    Neither speculative decoding nor a web page: nothing but the model's own distribution.
     """
 
-    def __init__(self, work, slots, threads, model_name="smollm2", wait=None):
+    def __init__(self, work, number, slots, wait, model_name="smollm2"):
         self.port, self.model_name = free_port(), model_name
-        self.log_path = os.path.join(work, "server.log")
+        self.log_path = os.path.join(work, "server-%d.log" % number)
         with open(self.log_path, "w") as log:
             self.child = subprocess.Popen(
                 [os.path.join(work, "llama", "llama-server"),
                  "--model", os.path.join(work, "model.gguf"), "--alias", model_name,
                  "--host", "127.0.0.1", "--port", str(self.port),
                  "--parallel", str(slots), "--ctx-size", str(2048 * slots),
-                 "--threads", str(threads), "--no-webui", *ARITHMETIC],
+                 "--threads", "1", "--no-webui", *ARITHMETIC],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             wait(self.is_ready, 300)

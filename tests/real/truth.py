@@ -11,11 +11,13 @@ which must be of another order: rows that were shifted somewhere would show ther
 Exit code 1 if either goal is missed.
 
 --most N    only N samples, drawn at random (the draw is stated and repeatable)
+--jobs N    processes, each with one thread
 --topk F    writes the real top-k lists of all samples looked at to F/topk_kK.bin
 --ids F     writes what each id of the vocabulary stands for, as JSON: hex or null
 """
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import sys
@@ -23,7 +25,7 @@ import time
 
 import numpy as np
 
-from forward import Model, TopkFile
+from forward import Model, TopkFile, top_k
 
 GOAL = 0.01       # nat, mean over all candidates
 COLLAPSED = 1.0   # nat: what shifted rows must differ by at least
@@ -41,6 +43,10 @@ class Difference:
         self.n += d.size
         self.sum += float(d.sum())
         self.most = max(self.most, float(d.max(initial=0.0)))
+
+    def join(self, other):
+        self.n, self.sum = self.n + other.n, self.sum + other.sum
+        self.most = max(self.most, other.most)
 
     def mean(self):
         return self.sum / self.n if self.n else float("nan")
@@ -68,6 +74,12 @@ class Figures:
             self.rows += 1
             self.same_first += int(ids[0] == int(truth[i].argmax()))
 
+    def join(self, other):
+        for name in ("aligned", "earlier", "later", "sampled"):
+            getattr(self, name).join(getattr(other, name))
+        self.rows += other.rows
+        self.same_first += other.same_first
+
 
 def read(path, most):
     with open(path, encoding="utf-8") as f:
@@ -79,17 +91,33 @@ def read(path, most):
     return samples
 
 
-def compare(model, samples, dumps):
+model = None  # of this process
+
+
+def load(path):
+    global model
+    model = Model(path)
+
+
+def evaluate(sample):
+    """Its figures, and its top of the largest K."""
+    truth, figures = model.logprobs(sample["prompt_token_ids"], sample["token_ids"]), Figures()
+    figures.sample(sample, truth)
+    return figures, top_k(truth, max(TOPK))
+
+
+def compare(path, samples, jobs, dumps):
     figures, begun, told = Figures(), time.monotonic(), time.monotonic()
-    for n, sample in enumerate(samples):
-        truth = model.logprobs(sample["prompt_token_ids"], sample["token_ids"])
-        figures.sample(sample, truth)
-        for dump in dumps:
-            dump.add(truth)
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
-            print("  %d of %d samples evaluated, %.0f s" % (n + 1, len(samples), told - begun),
-                  file=sys.stderr)
+    # Two at a time: those of one prompt stand together, and it is evaluated once.
+    with multiprocessing.Pool(jobs, load, (path,)) as pool:
+        for n, (one, top) in enumerate(pool.imap(evaluate, samples, 2)):
+            figures.join(one)
+            for dump in dumps:
+                dump.add(*top)
+            if time.monotonic() - told > 30:
+                told = time.monotonic()
+                print("  %d of %d samples evaluated, %.0f s" % (
+                    n + 1, len(samples), told - begun), file=sys.stderr, flush=True)
     return figures
 
 
@@ -110,15 +138,17 @@ def main():
     options.add_argument("--most", type=int, default=0)
     options.add_argument("--topk")
     options.add_argument("--ids")
-    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
     args = options.parse_args()
-    model = Model(args.model, threads=args.threads)
+    # Only the vocabulary: each process loads its own.
+    vocabulary = Model(args.model, n_ctx=64)
     if args.ids:
         with open(args.ids, "w") as f:
-            json.dump([b.hex() for b in model.pieces()], f)
-    dumps = [TopkFile(os.path.join(args.topk, "topk_k%d.bin" % k), k, model.vocabulary)
+            json.dump([b.hex() for b in vocabulary.pieces()], f)
+    dumps = [TopkFile(os.path.join(args.topk, "topk_k%d.bin" % k), k, vocabulary.vocabulary)
              for k in TOPK] if args.topk else []
-    figures = compare(model, read(args.samples, args.most), dumps)
+    del vocabulary
+    figures = compare(args.model, read(args.samples, args.most), args.jobs, dumps)
     for dump in dumps:
         dump.close()
     report(figures)
@@ -130,4 +160,5 @@ def main():
 
 
 if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
     sys.exit(main())

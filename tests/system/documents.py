@@ -56,7 +56,8 @@ def names(source):
     """Files and functions that the pages name between backticks."""
     code = {}
     for folder in FOLDERS:
-        for where, _, files in os.walk(os.path.join(source, folder)):
+        for where, inner, files in os.walk(os.path.join(source, folder)):
+            inner[:] = [name for name in inner if not name.startswith(".")]
             for name in files:
                 if name.endswith((".c", ".h", ".py", ".cmake", ".sh")):
                     code[os.path.relpath(os.path.join(where, name), source)] = read(where, name)
