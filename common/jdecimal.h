@@ -115,8 +115,8 @@ static inline uint64_t jdecimal_append(uint64_t w, uint64_t eight, unsigned n)
 static inline double jdecimal_common(const unsigned char *p, const unsigned char **next)
 {
 	bool minus = *p == '-';
-	unsigned n, n_second;
-	uint64_t first, second, w;
+	unsigned n;
+	uint64_t first, w;
 	double v;
 
 	p += minus;
@@ -132,14 +132,20 @@ static inline double jdecimal_common(const unsigned char *p, const unsigned char
 		return JDECIMAL_NONE;
 	p += 2;
 	first = get_u64(p) ^ JDECIMAL_EACH('0');
-	second = get_u64(p + 8) ^ JDECIMAL_EACH('0');
 	n = jdecimal_run(first);
-	n_second = n == 8 ? jdecimal_run(second) : 0;
-	w = jdecimal_append(jdecimal_append(w, first, n), second, n_second);
-	n += n_second;
-	if (n == 16 && jdecimal_is_digit(p[16])) {
-		w = w * 10 + (uint64_t)(p[16] - '0');
-		n = 17;
+	if (n < 8) {
+		w = jdecimal_append(w, first, n);
+	} else {
+		uint64_t second = get_u64(p + 8) ^ JDECIMAL_EACH('0');
+		unsigned m = jdecimal_run(second);
+
+		w = w * 100000000 + jdecimal_eight(first);
+		w = jdecimal_append(w, second, m);
+		n = 8 + m;
+		if (n == 16 && jdecimal_is_digit(p[16])) {
+			w = w * 10 + (uint64_t)(p[16] - '0');
+			n = 17;
+		}
 	}
 	p += n;
 	if (n == 0 || jdecimal_is_digit(*p) || *p == 'e' || *p == 'E')
