@@ -234,6 +234,53 @@ static void check_rows(const struct rows *r, const json_t *list)
 	}
 }
 
+/* Whether all of it has the shape that is documented: then nothing may be missed. */
+static bool is_right(const json_t *entry, bool is_row)
+{
+	const json_t *text = json_object_get(entry, "token"), *v;
+	const json_t *list = json_object_get(entry, "bytes");
+	const json_t *id = json_object_get(entry, "id");
+	const json_t *logprob = json_object_get(entry, "logprob");
+	const json_t *top = json_object_get(entry, "top_logprobs");
+	json_int_t n;
+	size_t i;
+
+	if (!json_is_object(entry) ||
+		(text && !json_is_string(text) && !json_is_null(text)) ||
+		json_string_length(text) > LIMIT_TOKEN_BYTES ||
+		(logprob && !json_is_number(logprob) && !json_is_null(logprob)) ||
+		(list && !json_is_array(list) && !json_is_null(list)) ||
+		json_array_size(list) > LIMIT_TOKEN_BYTES)
+		return false;
+	json_array_foreach(list, i, v) {
+		n = json_is_integer(v) ? json_integer_value(v) : -1;
+		if (n < 0 || n > 255)
+			return false;
+	}
+	n = json_is_integer(id) ? json_integer_value(id) : -1;
+	if (id && !json_is_null(id) && (n < 0 || n >= TOKEN_ID_UNKNOWN))
+		return false;
+	if (!is_row)
+		return json_is_string(text) || json_is_array(list) || n >= 0;
+	if (top && !json_is_array(top) && !json_is_null(top))
+		return false;
+	json_array_foreach(top, i, v)
+		if (!is_right(v, false))
+			return false;
+	return true;
+}
+
+static bool are_right(const json_t *list)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(list, i, row)
+		if (!is_right(row, true))
+			return false;
+	return json_is_array(list);
+}
+
 /* Two readings of one list */
 
 #define SAME(a, b, member, n)                                                          \
@@ -330,6 +377,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	jrun_force(JRUN_PORTABLE);
 	read_list(text, len, 7, &whole);
 	check_verdict(whole.taken, text, len, &error, tree != NULL, once != NULL);
+	if (whole.taken && once)
+		MUST(whole.complete == are_right(once));
 	if (whole.complete && once)
 		check_rows(&whole.rows, once);
 	for (enum jrun_form form = JRUN_PORTABLE; form <= jrun_best(); form++) {
