@@ -51,6 +51,9 @@ enum job_stream { JOB_STREAM_AUTO, JOB_STREAM_NO, JOB_STREAM_YES };
 
 enum job_logprobs_mode { JOB_MODE_UNKNOWN, JOB_MODE_RAW, JOB_MODE_PROCESSED };
 
+/* How exactly logprobs are stored. */
+enum job_profile { JOB_PROFILE_EXACT, JOB_PROFILE_FINE, JOB_PROFILE_COMPACT };
+
 struct job_header {
 	char *name, *value;
 };
@@ -115,6 +118,9 @@ struct job {
 	struct job_sampling sampling;
 	int64_t top_logprobs; /* 0: no logprobs */
 	bool logits_required;
+	int64_t logits_profile; /* enum job_profile */
+	int64_t keep_k;         /* candidates a row that are stored; unset: all */
+	double keep_mass;       /* the fewest that have it; unset: all */
 	bool dedup_exact;
 	unsigned scores; /* enum job_score */
 	char *accept;

@@ -17,6 +17,7 @@
 static const char *const server_names[] = {
 	"auto", "openai", "vllm", "sglang", "llamacpp", "trtllm", "ollama", NULL};
 static const char *const mode_names[] = {"unknown", "raw", "processed", NULL};
+static const char *const profile_names[] = {"exact", "fine", "compact", NULL};
 static const char *const keep_raw_names[] = {"none", "failed", NULL};
 
 static const struct {
@@ -508,11 +509,21 @@ const struct job_key job_sampling_keys[] = {
 	{.name = NULL},
 };
 
+static const struct job_key keep_keys[] = {
+	INTEGER("k", AT(keep_k), 1, LIMIT_TOP_K, NULL),
+	REAL("mass", AT(keep_mass), 0.01, 1, NULL),
+	{.name = NULL},
+};
+
 static const struct job_key logits_keys[] = {
 	INTEGER("top_logprobs", AT(top_logprobs), 0, LIMIT_TOP_K, "0"),
 	BOOL("required", AT(logits_required), "true"),
-	LATER("profile", "\"exact\""),
-	LATER("keep", "null"),
+	{.name = "profile",
+		.kind = KEY_CHOICE,
+		.offset = AT(logits_profile),
+		.choices = profile_names,
+		.fallback = "\"fine\""},
+	OBJECT("keep", keep_keys),
 	{.name = NULL},
 };
 

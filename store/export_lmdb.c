@@ -22,7 +22,7 @@
 #define VOCABULARIES_MAX 256
 /* Where a capture's head names its vocabulary (FORMAT.md, "logits"). */
 #define VOCABULARY_AT 4
-#define CAPTURE_HEAD 40
+#define CAPTURE_HEAD 48
 
 struct copy {
 	struct dataset *from, *to;

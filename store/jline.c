@@ -192,7 +192,6 @@ static enum err_code load_logits(struct jline *j, struct sample *s, struct err *
 {
 	enum err_code code;
 
-	logits_release(&j->logits);
 	j->has_logits = false;
 	if (!j->with_logits || !(s->head.captures & 1))
 		return ERR_NONE;

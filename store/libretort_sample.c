@@ -190,10 +190,15 @@ enum retort_code retort_sample_logits(
 		return entered;
 	held = mem_zalloc(1, sizeof(*held));
 	code = sample_logits(s->s, (uint8_t)capture, &held->own, &s->r->err);
+	logits_drop_scratch(&held->own);
 	held->open = (struct retort_logits){.vocabulary = held->own.vocabulary,
 		.interned = held->own.interned,
 		.mode = held->own.mode,
 		.k_asked = held->own.k_asked,
+		.profile = held->own.profile,
+		.error = logits_error(held->own.profile),
+		.keep_k = held->own.keep_k,
+		.keep_mass = held->own.keep_mass,
 		.temperature = held->own.temperature,
 		.tokenizer = held->own.tokenizer,
 		.chat_template = held->own.chat_template,
@@ -209,7 +214,7 @@ enum retort_code retort_sample_logits(
 	if (code == ERR_NONE)
 		*out = &held->open;
 	else
-		free(held);
+		retort_logits_free(&held->open);
 	return retort_leave(s->r, code);
 }
 

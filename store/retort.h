@@ -237,14 +237,20 @@ RETORT_API enum retort_code retort_sample_json(
  * Row i describes token i of the completion. The candidates of all rows lie
  * one behind the other: those of row 0, n_top[0] of them, then those of row 1,
  * by falling logprob, then rising id. The sampled token need not be among
- * them. NaN and RETORT_UNKNOWN mean absent.
+ * them. NaN and RETORT_UNKNOWN mean absent. Logprobs, and the logarithm of the
+ * tail, differ by at most `error` from what the server gave; where that is not 0,
+ * neighbours may have been rounded to the same number, in an order of before.
  */
 struct retort_logits {
 	uint32_t vocabulary;
 	int interned; /* ids are the dataset's own, not the tokenizer's */
 	int mode;     /* logprobs are 0: of unknown meaning, 1: raw, 2: processed */
 	uint32_t k_asked;
-	float temperature;                 /* NaN: not sent */
+	int profile;       /* 0: exact, 1: fine, 2: compact */
+	double error;      /* nat; 0: float32 as it came */
+	uint32_t keep_k;   /* at most so many candidates a row were kept; 0: all */
+	float keep_mass;   /* the fewest that have this mass; 0: all */
+	float temperature; /* NaN: not sent */
 	uint64_t tokenizer, chat_template; /* digests, 0: unknown */
 	uint32_t n;                        /* rows */
 	uint32_t m;                        /* candidates of all rows */

@@ -114,9 +114,16 @@ static void add_legend(const struct tokens *t, struct buf *out)
 				100 - 100 * i / (N_SHADES - 1));
 		buf_add_byte(out, '\n');
 	}
-	buf_printf(out, "%u tokens, top %u, logprobs %s%s\n", l->n, l->k_asked,
-		logprobs_mode_name(l->mode),
-		l->interned ? ", ids of the dataset's own vocabulary" : "");
+	buf_printf(out, "%u tokens, top %u, logprobs %s, %s", l->n, l->k_asked,
+		logprobs_mode_name(l->mode), logits_profile_name(l->profile));
+	if (l->profile != LOGITS_EXACT)
+		buf_printf(out, " (within 1/%.0f nat)", 1 / logits_error(l->profile));
+	if (l->keep_k > 0)
+		buf_printf(out, ", %u kept", l->keep_k);
+	if (l->keep_mass > 0)
+		buf_printf(out, ", kept up to a mass of %.6g", (double)l->keep_mass);
+	buf_add_str(
+		out, l->interned ? ", ids of the dataset's own vocabulary\n" : "\n");
 }
 
 /* Rows by rising logprob of the sampled token. */

@@ -29,6 +29,7 @@ struct lane {
 struct sample_walk {
 	struct verify *v;
 	struct lane text, logits;
+	struct logits rows; /* of the capture at hand */
 	struct buf room;
 	struct bitmap texts; /* sequences that have one */
 	uint64_t captures;
@@ -66,15 +67,15 @@ static void check_text(struct verify *v, uint64_t sequence, const struct record 
 	check_utf8(v, sequence, text);
 }
 
-/* Candidates of one row: by falling logprob, then rising id; those without one
- * are last among equals. */
-static bool is_sorted(const uint32_t *ids, const float *logprobs, size_t n)
+/* Candidates of one row: by falling logprob, and of exact ones that are equal by
+ * rising id; those without one are last among equals. */
+static bool is_sorted(const uint32_t *ids, const float *logprobs, size_t n, bool exact)
 {
 	for (size_t k = 0; k < n; k++) {
 		if (!isfinite(logprobs[k]))
 			return false;
 		if (k > 0 && (logprobs[k] > logprobs[k - 1] ||
-				     (logprobs[k] == logprobs[k - 1] &&
+				     (exact && logprobs[k] == logprobs[k - 1] &&
 					     ids[k] <= ids[k - 1] &&
 					     ids[k] != TOKEN_ID_UNKNOWN)))
 			return false;
@@ -86,7 +87,8 @@ static const char *row_fault(const struct logits *l, size_t i, size_t at)
 {
 	float tail = l->tail[i], logprob = l->logprob[i];
 
-	if (!is_sorted(l->ids + at, l->logprobs + at, l->listed[i]))
+	if (!is_sorted(l->ids + at, l->logprobs + at, l->listed[i],
+		    l->profile == LOGITS_EXACT))
 		return "its candidates are not in order";
 	if (!isnan(tail) && !(tail >= 0 && tail <= 1 + TAIL_SLACK))
 		return "its tail mass is no probability";
@@ -142,23 +144,22 @@ static enum err_code check_capture(struct sample_walk *w, uint64_t sequence,
 	uint8_t capture, const struct record *r, struct bytes stream)
 {
 	struct verify *v = w->v;
-	struct logits l;
+	struct logits *l = &w->rows;
 	enum err_code code = w->logits.code;
 
 	if (code == ERR_NONE)
-		code = logits_decode(w->logits.walk.payload, &l, v->err);
+		code = logits_decode(w->logits.walk.payload, l, v->err);
 	if (code != ERR_NONE)
 		return verify_take(v, code, "logits %llu.%u", SEQ(sequence), capture);
-	if (capture == 0 && l.n != r->n_tokens)
+	if (capture == 0 && l->n != r->n_tokens)
 		verify_say(v, "logits %llu: %u rows, its record says %u", SEQ(sequence),
-			l.n, r->n_tokens);
-	if (l.mode > LOGPROBS_PROCESSED)
+			l->n, r->n_tokens);
+	if (l->mode > LOGPROBS_PROCESSED)
 		verify_say(v, "logits %llu: an unknown meaning", SEQ(sequence));
-	check_rows(v, sequence, &l, capture == 0 ? stream : bytes_of(NULL, 0));
-	if (l.interned)
-		check_interned(v, sequence, &l);
-	v->counts->tokens += l.n;
-	logits_release(&l);
+	check_rows(v, sequence, l, capture == 0 ? stream : bytes_of(NULL, 0));
+	if (l->interned)
+		check_interned(v, sequence, l);
+	v->counts->tokens += l->n;
 	return ERR_NONE;
 }
 
@@ -296,6 +297,7 @@ enum err_code verify_samples(struct verify *v)
 		tell_missing(&w);
 	blob_walk_close(&w.text.walk);
 	blob_walk_close(&w.logits.walk);
+	logits_release(&w.rows);
 	buf_release(&w.room);
 	bitmap_release(&w.texts);
 	return code;

@@ -129,48 +129,152 @@ class Head:
         self.scores = struct.unpack_from("<12f", v, 152)
 
 
+def read_number(symbol, bits):
+    """The number of a symbol; its extra bits are taken from the low end of `bits`."""
+    require(symbol <= 232, "a symbol of no number")
+    return (((8 + symbol % 8) << symbol // 8) + bits.take(symbol // 8) - 8) & NONE32
+
+
+def zigzag_back(v):
+    return (v >> 1 ^ -(v & 1)) & NONE32
+
+
+def signed(v):
+    return v - (1 << 32) if v >> 31 else v
+
+
+class Bits:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def left(self):
+        return 8 * len(self.data) - self.at
+
+    def take(self, n):
+        require(n <= self.left(), "too few extra bits")
+        near = int.from_bytes(self.data[self.at >> 3:(self.at >> 3) + 5], "little")
+        self.at += n
+        return near >> (self.at - n & 7) & ((1 << n) - 1)
+
+
+class Block:
+    """The rows of one block of a capture, as columns."""
+
+    STEPS = {1: 256, 2: 16}
+
+    def __init__(self, v, rows, profile):
+        self.steps = self.STEPS.get(profile)
+        size, at = varint(v, 0)
+        packed, at = varint(v, at)
+        places, at = varint(v, at)
+        self.first_place, at = varint(v, at)
+        body = zstandard.ZstdDecompressor().decompress(v[at:at + packed], max_output_size=size)
+        require(len(body) == size and places <= 2040, "bad block of logits")
+        self.symbols, self.at, self.bits = body, 0, Bits(v[at + packed:])
+        where, own = self.column(rows), self.column(rows)
+        low, high = self.column(rows), self.column(rows)
+        self.n_bytes = [a | b << 8 for a, b in zip(low, high)]
+        low, high = self.column(rows), self.column(rows)
+        self.listed = [a | b << 8 for a, b in zip(low, high)]
+        spelled_ids = iter(self.numbers(where.count(254)))
+        spelled = iter(self.numbers(own.count(2)))
+        self.read_dictionary(places)
+        self.top_ids = [[self.id() for _ in range(n)] for n in self.listed]
+        keys = self.read_keys()
+        self.top_logprobs = [[self.logprob(k) for k in row] for row in keys]
+        self.tail = [self.read_tail(n, row) for n, row in zip(self.numbers(rows), keys)]
+        require(self.at == size and self.bits.left() < 8 and
+                self.bits.take(self.bits.left()) == 0,
+                "logits of a wrong length")
+        self.ids, self.logprobs = [], []
+        for i in range(rows):
+            place = where[i]
+            self.ids.append(self.top_ids[i][place] if place < 254
+                            else next(spelled_ids) if place == 254 else NONE32)
+            key = None if own[i] == 1 else keys[i][place] if own[i] == 0 else next(spelled)
+            if own[i] == 2 and place < 254:
+                key = (keys[i][place] + zigzag_back(key)) & NONE32
+            require(own[i] <= 2, "bad column of logits")
+            self.logprobs.append(math.nan if key is None else self.logprob(key))
+
+    def column(self, n):
+        values = self.symbols[self.at:self.at + n]
+        require(len(values) == n, "too few symbols")
+        self.at += n
+        return values
+
+    def numbers(self, n):
+        return [read_number(symbol, self.bits) for symbol in self.column(n)]
+
+    def read_dictionary(self, places):
+        self.dictionary, last = [], 0
+        for place in range(places):
+            number = self.numbers(1)[0]
+            # Is it the first place with its symbol?
+            y = place + 8
+            first = y & ((1 << y.bit_length() - 4) - 1) == 0
+            last = number if first else (last + number) & NONE32
+            self.dictionary.append(last)
+
+    def id(self):
+        symbol = self.column(1)[0]
+        if self.dictionary and 0 <= symbol - self.first_place < 64:
+            return self.dictionary[read_number(symbol - self.first_place, self.bits)]
+        return read_number(symbol, self.bits)
+
+    def read_keys(self):
+        keys = [[] for _ in self.listed]
+        for rank in range(max(self.listed)):
+            for row, n in zip(keys, self.listed):
+                if n > rank:
+                    gap = self.numbers(1)[0]
+                    row.append((gap + (row[-1] if row else 0)) & NONE32)
+        return keys
+
+    def logprob(self, key):
+        if self.steps:
+            return -signed(key) / self.steps + 0.0
+        bits = key + (1 << 31) - 1 if 0 < key <= 1 << 31 else -key & NONE32
+        return struct.unpack("<f", struct.pack("<I", bits))[0]
+
+    def read_tail(self, number, keys):
+        if number == 0:
+            return math.nan
+        if not self.steps:
+            return struct.unpack("<f", struct.pack("<I", number - 1))[0]
+        if number == 1:
+            return 0.0
+        key = zigzag_back(number - 2) + (keys[-1] if keys else 0)
+        return math.exp(-signed(key & NONE32) / self.steps)
+
+
 class Logits:
     """One capture: tokens, their logprobs, and the candidates of each."""
 
-    HEAD = 40
+    HEAD = 48
 
     def __init__(self, v):
-        (version, self.interned, self.meaning, codec, self.vocabulary, self.k_asked, _,
-         self.temperature, n, m, self.tokenizer, self.chat_template) = struct.unpack_from(
-             "<BBBBIHHfIIQQ", v)
-        require(version == 1 and codec in (0, 1), "bad logits head")
-        body, size = bytes(v[self.HEAD:]), 18 * n + 8 * m
-        if codec == 1:
-            body = zstandard.ZstdDecompressor().decompress(body, max_output_size=size)
-        require(len(body) == size, "logits of a wrong length")
-        at = 0
-
-        def column(form, count):
-            nonlocal at
-            values = struct.unpack_from("<%d%s" % (count, form), body, at)
-            at += struct.calcsize("<%d%s" % (count, form))
-            return values
-
-        def planes(form):
-            nonlocal at
-            parts = [body[at + i * m:at + (i + 1) * m] for i in range(4)]
-            at += 4 * m
-            joined = bytes(b for four in zip(*parts) for b in four)
-            return struct.unpack("<%d%s" % (m, form), joined)
-
-        self.ids = column("I", n)
-        self.logprobs = column("f", n)
-        self.tail = column("f", n)
-        self.n_bytes = column("H", n)
-        listed = column("H", n)
-        column("H", n)
-        ids, logprobs = planes("I"), planes("f")
-        require(sum(listed) == m, "candidates do not add up")
-        self.top_ids, self.top_logprobs, first = [], [], 0
-        for count in listed:
-            self.top_ids.append(ids[first:first + count])
-            self.top_logprobs.append(logprobs[first:first + count])
-            first += count
+        v = bytes(v)
+        (version, self.interned, self.meaning, self.profile, self.vocabulary, self.k_asked,
+         self.keep_k, self.temperature, self.keep_mass, n, m, rows, self.tokenizer,
+         self.chat_template) = struct.unpack_from("<BBBBIHHffIIIQQ", v)
+        require(version == 2 and self.profile <= 2 and rows > 0, "bad logits head")
+        blocks = (n + rows - 1) // rows
+        ends = struct.unpack_from("<%dI" % blocks, v, self.HEAD)
+        begin = self.HEAD + 4 * blocks
+        require(begin + (ends[-1] if ends else 0) == len(v), "logits of a wrong length")
+        self.ids, self.logprobs, self.tail, self.n_bytes = [], [], [], []
+        self.top_ids, self.top_logprobs = [], []
+        for b in range(blocks):
+            data = v[begin + (ends[b - 1] if b else 0):begin + ends[b]]
+            block = Block(data, min(rows, n - b * rows), self.profile)
+            self.ids += block.ids
+            self.logprobs += block.logprobs
+            self.tail += block.tail
+            self.n_bytes += block.n_bytes
+            self.top_ids += block.top_ids
+            self.top_logprobs += block.top_logprobs
+        require(sum(map(len, self.top_ids)) == m, "candidates do not add up")
 
 
 class Sample:

@@ -20,6 +20,7 @@
 struct encoder {
 	struct packer *packer; /* with the dataset's dictionaries */
 	struct packer *plain; /* without, so that the ratio never changes its meaning */
+	struct logits_encoder *capture;
 	struct buf stream, sections, text, prompt, prompt_ids, logits, vocabulary,
 		scratch;
 	float *floats; /* rows in the dataset's precision */
@@ -34,6 +35,7 @@ struct encoder *encoder_new(void)
 
 	e->packer = packer_new();
 	e->plain = packer_new();
+	e->capture = logits_encoder_new();
 	buf_init(&e->stream, LIMIT_TEXT);
 	buf_init(&e->sections, PACK_RAW_MAX);
 	buf_init(&e->text, LIMIT_RECORD);
@@ -51,6 +53,7 @@ void encoder_free(struct encoder *e)
 		return;
 	packer_free(e->packer);
 	packer_free(e->plain);
+	logits_encoder_free(e->capture);
 	buf_release(&e->stream);
 	buf_release(&e->sections);
 	buf_release(&e->text);
@@ -219,6 +222,13 @@ static void ids_only(struct encoder *e, const struct answer_ids *ids, struct log
 	l->listed = e->shorts + ids->n;
 }
 
+static enum logits_profile profile_of(const struct job *job)
+{
+	return job->logits_profile == JOB_PROFILE_EXACT  ? LOGITS_EXACT
+	       : job->logits_profile == JOB_PROFILE_FINE ? LOGITS_FINE
+							 : LOGITS_COMPACT;
+}
+
 /* False: there is nothing to capture. */
 static bool encode_logits(
 	struct encoder *e, const struct encode_terms *terms, const struct answer *a)
@@ -227,7 +237,10 @@ static bool encode_logits(
 	struct logits l = {
 		.interned = terms->interned,
 		.mode = terms->head.logprobs_mode,
+		.profile = (uint8_t)profile_of(job),
 		.k_asked = (uint16_t)job->top_logprobs,
+		.keep_k = job_has_int(job->keep_k) ? (uint16_t)job->keep_k : 0,
+		.keep_mass = job_has_real(job->keep_mass) ? (float)job->keep_mass : 0,
 		.vocabulary = vocabulary_number(
 			terms->head.settings, terms->head.teacher, terms->interned),
 		.temperature = (float)terms->temperature,
@@ -244,7 +257,7 @@ static bool encode_logits(
 	else
 		return false;
 	buf_clear(&e->logits);
-	logits_encode(&l, &e->logits);
+	logits_encode(e->capture, &l, &e->logits);
 	return true;
 }
 

@@ -61,6 +61,8 @@ static void check_same(const struct job *a, const struct job *b)
 	MUST(a->prefill == b->prefill && a->dedup_exact == b->dedup_exact);
 	MUST(a->top_logprobs == b->top_logprobs);
 	MUST(a->logits_required == b->logits_required && a->scores == b->scores);
+	MUST(a->logits_profile == b->logits_profile && a->keep_k == b->keep_k);
+	MUST(same_real(a->keep_mass, b->keep_mass));
 	MUST(same_real(a->budget_usd, b->budget_usd));
 	MUST(a->budget_tokens == b->budget_tokens && a->attempts == b->attempts);
 	MUST(a->keep_raw == b->keep_raw);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What comes out of an export is what the teacher's model is, to float32.
+"""What comes out of an export is what the teacher's model is, to float32, or to the
+error that the job's profile has.
 
 usage: fidelity.py RETORT [TEST...]
 
@@ -17,8 +18,12 @@ and by what log1p differs between two libraries, taken as 10^-12 of itself. The
 tail is 1 - sum(exp(logprob)) in doubles, rounded once: 2^-24 of itself, and
 10^-14 for the rounding errors of about twenty terms that sum to nearly 1.
 Nothing else is let pass: ids, lengths, texts and spans must be equal.
+
+That is the profile `exact`. Under `fine` a logprob, and the logarithm of the tail, may be
+off by 1/512 besides.
 """
 import array
+import math
 import os
 
 from rig import Rig, Server, main, problems
@@ -28,6 +33,7 @@ K = 20
 HALF_ULP = 2.0**-24
 LIBM = 1e-12
 SUM = 1e-14
+ERROR = {"exact": 0.0, "fine": 1 / 512}
 
 
 def float32(values):
@@ -60,17 +66,23 @@ def near(got, want, absolute=0.0):
     return abs(got - want) <= abs(want) * (HALF_ULP + LIBM) + absolute
 
 
-def same_list(got, want):
-    return len(got) == len(want) and all(near(a, b) for a, b in zip(got, want))
+def same_list(got, want, error):
+    return len(got) == len(want) and all(near(a, b, error) for a, b in zip(got, want))
+
+
+def same_tail(got, want, error):
+    return near(got, want, SUM) if error == 0 else near(math.log(got), math.log(want), error)
 
 
 class Check:
     """Compares samples with the twin, and counts what it has seen."""
 
-    def __init__(self, temperature, max_tokens, sampled_first=True, eos_row=True, ids=True):
+    def __init__(self, temperature, max_tokens, sampled_first=True, eos_row=True, ids=True,
+                 profile="exact"):
         self.teacher = Teacher()
         self.temperature, self.max_tokens = temperature, max_tokens
         self.sampled_first, self.eos_row, self.ids = sampled_first, eos_row, ids
+        self.profile, self.error, self.most = profile, ERROR[profile], 0.0
         self.tokens = self.outside = self.candidates = self.ends = self.cut = self.unknown = 0
         self.streams = []  # of each sample: the bytes of its tokens
         self.prompts = {}
@@ -114,10 +126,11 @@ class Check:
             logprob, listed, values, tail = row.expect(x)
             got = float32(sample["top_logprobs"][i])
             place = "%s, row %d (id %d)" % (where, i, x)
-            assert near(logprobs[i], logprob), (place, logprobs[i], logprob)
+            assert near(logprobs[i], logprob, self.error), (place, logprobs[i], logprob)
             assert sample["top_ids"][i] == listed, (place, sample["top_ids"][i], listed)
-            assert same_list(got, values), (place, got, values)
-            assert near(tails[i], tail, SUM), (place, tails[i], tail)
+            assert same_list(got, values, self.error), (place, got, values)
+            assert same_tail(tails[i], tail, self.error), (place, tails[i], tail)
+            self.most = max(self.most, *(abs(a - b) for a, b in zip(got, values)))
             self.candidates += len(listed)
             self.outside += x not in row.top
             state = prompt.next(state, x, row.row)
@@ -187,7 +200,7 @@ def run(retort, check, prompts, *options, each=2, per_request=1, **changes):
         r.job(t.port, sampling={"temperature": check.temperature, "n": each,
                                 "n_per_request": per_request,
                                 "max_tokens": check.max_tokens},
-              logits={"top_logprobs": K}, **changes)
+              logits={"top_logprobs": K, "profile": check.profile}, **changes)
         r.run(workers=2)
         samples = r.export("--logits")
         assert len(samples) == each * prompts, len(samples)
@@ -225,6 +238,13 @@ def a_thousand_samples_at_10(retort):
     assert check.ends > 900 and check.outside > 20, check.outside
 
 
+def fine_is_within_its_error(retort):
+    check = run(retort, Check(0.7, 1024, profile="fine"), 60)
+    # Rounded, and no further than promised.
+    assert 1e-3 < check.most <= ERROR["fine"] * (1 + 1e-6), check.most
+    print("  largest difference of a logprob: %.6f nat" % check.most)
+
+
 def tokens_far_outside_their_list(retort):
     """Hot enough that many a token comes from the depths of the vocabulary."""
     check = run(retort, Check(1.8, 100), 80)
@@ -244,5 +264,6 @@ def several_samples_a_request(retort):
 
 
 if __name__ == "__main__":
-    main(a_thousand_samples_at_07, a_thousand_samples_at_10, tokens_far_outside_their_list,
-         lists_without_the_sampled_token, several_samples_a_request)
+    main(a_thousand_samples_at_07, a_thousand_samples_at_10, fine_is_within_its_error,
+         tokens_far_outside_their_list, lists_without_the_sampled_token,
+         several_samples_a_request)

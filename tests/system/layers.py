@@ -48,7 +48,7 @@ LIBRARIES = {
 DECIDE = {
     "common": "buf.c jnumber.c jplace.c jscan.c jtext.c reason.c text.c "
               "token_map.c wire.c wire_fields.c",
-    "store": "accept.c dedup.c elsewhere.c filter*.c logits.c offer.c "
+    "store": "accept.c dedup.c elsewhere.c filter*.c logits_*.c offer.c "
              "pack.c record.c sections.c seal.c shard_state.c",
     "coordinator": "budget.c corpus_line.c credit.c lease.c prompt.c",
     "worker": "byte_list.c encode.c final_*.c openai_*.c rate.c retry.c rows*.c score*.c "

@@ -22,7 +22,8 @@ static void must(struct retort *r, enum retort_code code, const char *what)
 	exit(1);
 }
 
-/* Candidates of the rows, and the largest sum of their probabilities. */
+/* Candidates of the rows, and the largest sum of their probabilities, with what
+ * rounding may have added taken off. */
 static double look_at_logits(struct retort *r, struct retort_sample *s)
 {
 	struct retort_logits *l;
@@ -37,7 +38,7 @@ static double look_at_logits(struct retort *r, struct retort_sample *s)
 		for (uint32_t k = 0; k < l->n_top[i]; k++, at++) {
 			struct retort_bytes token;
 
-			sum += exp((double)l->top_logprobs[at]);
+			sum += exp((double)l->top_logprobs[at] - l->error);
 			if (l->interned)
 				must(r,
 					retort_token(r, l->vocabulary, l->top_ids[at],
@@ -47,7 +48,8 @@ static double look_at_logits(struct retort *r, struct retort_sample *s)
 		if (sum > largest)
 			largest = sum;
 	}
-	if (at != l->m || l->n != retort_sample_head(s)->n_tokens)
+	if (at != l->m || (l->error == 0) != (l->profile == 0) ||
+		l->n != retort_sample_head(s)->n_tokens)
 		exit(1);
 	retort_logits_free(l);
 	return largest;

@@ -71,6 +71,7 @@ static void add(struct maker *m, struct chance *c, uint64_t prompt, uint32_t sam
 	made.with_bytes = !made.interned && chance_below(c, 2);
 	made.k = (uint32_t)chance_below(c, 21);
 	made.n_tokens = chance_below(c, 4) ? 1 + (uint32_t)chance_below(c, 60) : 0;
+	made.profile = (uint8_t)chance_below(c, 3);
 	if (made.interned && made.k == 0)
 		made.interned = false;
 	if (chance_below(c, 6) == 0)

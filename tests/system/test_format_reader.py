@@ -57,7 +57,27 @@ def check(retort, where, out):
     return samples
 
 
+def check_vectors():
+    """The captures beside FORMAT.md; tests/unit/test_logits.c reads the same file."""
+    with open(os.path.join(os.path.dirname(format_reader.__file__), "format_vectors.json"),
+              encoding="utf-8") as f:
+        vectors = json.load(f)
+    for v in vectors:
+        capture = format_reader.Logits(bytes.fromhex("".join(v["hex"])))
+        got = {"token_ids": [format_reader.count(i) for i in capture.ids],
+               "logprobs": [format_reader.finite(x) for x in capture.logprobs],
+               "tail_mass": [format_reader.finite(x) for x in capture.tail],
+               "n_bytes": [None if n == 65535 else n for n in capture.n_bytes],
+               "top_ids": capture.top_ids, "top_logprobs": capture.top_logprobs}
+        for key, values in got.items():
+            compare("vector %s: %s" % (v["name"], key), values, v[key])
+        for key in ("profile", "keep_k", "keep_mass", "vocabulary"):
+            compare("vector %s: %s" % (v["name"], key), getattr(capture, key), v[key])
+    return len(vectors)
+
+
 def main(retort, make_dataset):
+    assert check_vectors() == 3
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, "run")
         snapshot = os.path.join(folder, "snapshot")

@@ -153,7 +153,7 @@ def run(r, t, prompts, temperature, max_tokens, k=K, **changes):
     r.corpus([{**p, "question": p["question"] + " Think." * (i % 5)}
               for i, p in enumerate(problems(prompts))])
     r.job(t.port, sampling={"temperature": temperature, "max_tokens": max_tokens},
-          logits={"top_logprobs": k}, **changes)
+          logits={"top_logprobs": k, "profile": "exact"}, **changes)
     r.run()
     return r.export("--logits")
 

@@ -49,6 +49,7 @@ struct made {
 	const char *reference; /* NULL: the prompt's number */
 	const char *tool_calls;
 	uint64_t tokenizer; /* digest; 0: some */
+	uint8_t profile;    /* enum logits_profile */
 	bool interned;      /* ids of the dataset's own vocabulary */
 	bool with_bytes;    /* tokens' lengths and the stream they make up */
 };
@@ -192,6 +193,7 @@ static inline void made_logits(
 	size_t left_bytes = made->content ? strlen(made->content) : 0;
 	struct logits l = {.interned = made->interned,
 		.mode = LOGPROBS_RAW,
+		.profile = made->profile,
 		.k_asked = (uint16_t)k,
 		.vocabulary = vocab,
 		.temperature = 0.7f,
@@ -244,7 +246,7 @@ static inline void made_logits(
 				vocabulary, vocab, l.ids[i * k + j], str_bytes(token));
 		}
 	}
-	logits_encode(&l, out);
+	logits_encode(NULL, &l, out);
 	free(l.id);
 	free(l.logprob);
 	free(l.tail);

@@ -7,7 +7,6 @@
 #include "common/mem.h"
 #include "common/text.h"
 #include "store/dataset.h"
-#include "store/logits.h"
 #include "store/offer.h"
 #include "store/seal.h"
 
@@ -333,141 +332,6 @@ static void varints__are_leb128(void **state)
 	buf_release(&out);
 }
 
-static void logits__have_the_bytes_of_the_page(void **state)
-{
-	uint32_t id[2] = {5, TOKEN_ID_UNKNOWN}, ids[3] = {5, 0x01020304, 7};
-	float logprob[2] = {-0.5f, NAN}, tail[2] = {0.25f, 1.0f};
-	float logprobs[3] = {-0.5f, -1.0f, -2.0f};
-	uint16_t n_bytes[2] = {3, TOKEN_BYTES_UNKNOWN}, listed[2] = {2, 1};
-	struct logits l = {.interned = true,
-		.mode = LOGPROBS_PROCESSED,
-		.k_asked = 2,
-		.vocabulary = 0x00030005,
-		.temperature = 1.0f,
-		.tokenizer = 0x0102030405060708,
-		.chat_template = 9,
-		.n = 2,
-		.m = 3,
-		.id = id,
-		.logprob = logprob,
-		.tail = tail,
-		.n_bytes = n_bytes,
-		.listed = listed,
-		.ids = ids,
-		.logprobs = logprobs};
-	struct logits back;
-	struct buf out;
-	struct err err;
-
-	(void)state;
-	buf_init(&out, 4096);
-	logits_encode(&l, &out);
-	/* So short that zstd makes it no shorter. */
-	assert_hex(buf_bytes(&out),
-		"01 01 02 00 05000300 0200 0000 0000803f"
-		"02000000 03000000 0807060504030201 0900000000000000"
-		"05000000 ffffffff 000000bf 0000c07f 0000803e 0000803f"
-		"0300 ffff 0200 0100 0000 0000"
-		"050407 000300 000200 000100"
-		"000000 000000 0080 00 bfbfc0");
-	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_NONE);
-	assert_int_equal(back.vocabulary, 0x00030005);
-	assert_int_equal(back.ids[1], 0x01020304);
-	assert_true(back.logprobs[2] == -2.0f);
-	assert_true(isnan(back.logprob[1]));
-	logits_release(&back);
-	buf_release(&out);
-}
-
-/* Random rows with k candidates at most; the caller frees the arrays. */
-static void random_logits(struct chance *c, uint32_t n, uint32_t k, struct logits *l)
-{
-	*l = (struct logits){.k_asked = (uint16_t)k, .temperature = NAN, .n = n};
-	l->id = mem_zalloc(n, 4);
-	l->logprob = mem_zalloc(n, 4);
-	l->tail = mem_zalloc(n, 4);
-	l->n_bytes = mem_zalloc(n, 2);
-	l->listed = mem_zalloc(n, 2);
-	l->ids = mem_zalloc((size_t)n * k, 4);
-	l->logprobs = mem_zalloc((size_t)n * k, 4);
-	for (uint32_t i = 0; i < n; i++) {
-		l->id[i] = (uint32_t)chance_next(c);
-		l->logprob[i] = (float)chance_below(c, 1000) / -64;
-		l->tail[i] = (float)chance_below(c, 1000) / 1000;
-		l->n_bytes[i] = (uint16_t)chance_next(c);
-		l->listed[i] = (uint16_t)chance_below(c, k + 1);
-		for (uint32_t j = 0; j < l->listed[i]; j++, l->m++) {
-			l->ids[l->m] = (uint32_t)chance_below(c, 128000);
-			l->logprobs[l->m] = (float)chance_below(c, 100000) / -4096;
-		}
-	}
-}
-
-static void release_logits(struct logits *l)
-{
-	free(l->id);
-	free(l->logprob);
-	free(l->tail);
-	free(l->n_bytes);
-	free(l->listed);
-	free(l->ids);
-	free(l->logprobs);
-}
-
-static void logits__come_back(void **state)
-{
-	struct chance chance = {4};
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, 1 << 24);
-	for (int i = 0; i < 200; i++) {
-		struct logits l, back;
-		struct err err;
-		uint32_t n = (uint32_t)chance_below(&chance, 200);
-
-		random_logits(&chance, n, (uint32_t)chance_below(&chance, 25), &l);
-		buf_clear(&out);
-		logits_encode(&l, &out);
-		assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_NONE);
-		assert_int_equal(back.n, l.n);
-		assert_int_equal(back.m, l.m);
-		assert_memory_equal(back.id, l.id, 4 * l.n);
-		assert_memory_equal(back.logprob, l.logprob, 4 * l.n);
-		assert_memory_equal(back.tail, l.tail, 4 * l.n);
-		assert_memory_equal(back.n_bytes, l.n_bytes, 2 * l.n);
-		assert_memory_equal(back.listed, l.listed, 2 * l.n);
-		assert_memory_equal(back.ids, l.ids, 4 * l.m);
-		assert_memory_equal(back.logprobs, l.logprobs, 4 * l.m);
-		logits_release(&back);
-		release_logits(&l);
-	}
-	buf_release(&out);
-}
-
-static void logits__refuse_what_does_not_add_up(void **state)
-{
-	struct chance chance = {5};
-	struct logits l, back;
-	struct buf out;
-	struct err err;
-
-	(void)state;
-	buf_init(&out, 1 << 20);
-	random_logits(&chance, 40, 10, &l);
-	logits_encode(&l, &out);
-	assert_true(out.len > 100);
-	for (size_t cut = 0; cut < out.len; cut += 7)
-		assert_int_equal(logits_decode(bytes_of(out.data, cut), &back, &err),
-			ERR_CORRUPT);
-	out.data[16] ^= 1; /* n */
-	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_CORRUPT);
-	out.data[19] = 0xff; /* more than anybody can ask for */
-	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_CORRUPT);
-	release_logits(&l);
-	buf_release(&out);
-}
-
 static void offer__comes_back(void **state)
 {
 	struct offer o = {.head = a_record()}, back;
@@ -525,9 +389,6 @@ int main(void)
 		cmocka_unit_test(sections__refuse_what_does_not_fit),
 		cmocka_unit_test(sections__come_back),
 		cmocka_unit_test(varints__are_leb128),
-		cmocka_unit_test(logits__have_the_bytes_of_the_page),
-		cmocka_unit_test(logits__come_back),
-		cmocka_unit_test(logits__refuse_what_does_not_add_up),
 		cmocka_unit_test(offer__comes_back),
 	};
 

@@ -36,6 +36,9 @@ static void job__fills_in_the_defaults(void **state)
 	assert_false(job_has_real(job.sampling.temperature));
 	assert_false(job_has_int(job.sampling.max_tokens));
 	assert_int_equal(job.teacher[0].max_in_flight, 64);
+	assert_int_equal(job.logits_profile, JOB_PROFILE_FINE);
+	assert_false(job_has_int(job.keep_k));
+	assert_false(job_has_real(job.keep_mass));
 	assert_string_equal(job.teacher[0].api, "openai-chat");
 	assert_string_equal(job.teacher[0].url[0], "http://127.0.0.1:1/v1");
 	assert_int_equal(job.attempts, 5);
@@ -109,6 +112,11 @@ static void job__names_the_place_of_what_is_wrong(void **state)
 	check_message(",\"dedup\":{\"near\":4}",
 		"/jobs/job.json:2:78: dedup.near: is known, but this build does "
 		"not offer it (only null)");
+	check_message(",\"logits\":{\"profile\":\"fin\"}",
+		"/jobs/job.json:2:79: logits.profile: \"fin\" is not known (did you mean "
+		"'fine'?)");
+	check_message(",\"logits\":{\"keep\":{\"mass\":0}}",
+		"/jobs/job.json:2:87: logits.keep.mass: must be from 0.01 to 1");
 	check_message(",\"keep_raw\":\"al\"",
 		"/jobs/job.json:2:69: keep_raw: must be one of none, failed");
 	assert_int_equal(
@@ -169,6 +177,12 @@ static void job__tells_free_changes_from_new_meanings(void **state)
 		{"", ",\"system\":\"s\"", ERR_REFUSED, "system"},
 		{"", ",\"logits\":{\"top_logprobs\":5}", ERR_REFUSED,
 			"logits.top_logprobs"},
+		{"", ",\"logits\":{\"profile\":\"exact\"}", ERR_REFUSED,
+			"logits.profile"},
+		{"", ",\"logits\":{\"profile\":\"fine\",\"keep\":null}", ERR_NONE, ""},
+		{"", ",\"logits\":{\"keep\":{\"mass\":0.999}}", ERR_REFUSED,
+			"logits.keep.mass"},
+		{",\"logits\":{\"keep\":{\"k\":8}}", "", ERR_REFUSED, "logits.keep.k"},
 	};
 
 	(void)state;

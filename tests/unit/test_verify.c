@@ -306,7 +306,7 @@ static void put_logits(
 	struct buf encoded;
 
 	buf_init(&encoded, MIB(1));
-	logits_encode(l, &encoded);
+	logits_encode(NULL, l, &encoded);
 	logits_key_write(key, sequence, 0);
 	must(blob_delete(d->txn, DB_LOGITS, key, sizeof(key), err), err);
 	key[LOGITS_KEY_SIZE - 1] = 0;
@@ -329,7 +329,7 @@ static void with_rows(
 	struct dataset *d, void (*change)(struct logits *l), struct err *err)
 {
 	struct bytes encoded;
-	struct logits l;
+	struct logits l = {0};
 	struct buf joined;
 
 	buf_init(&joined, MIB(1));
