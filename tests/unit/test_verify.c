@@ -200,6 +200,18 @@ static void remove_token(struct dataset *d, struct err *err)
 	must(env_delete(d->txn, DB_VOCAB, from, sizeof(from), err), err);
 }
 
+/* A tokenizer's table of which one token is gone. */
+static void cut_table(struct dataset *d, struct err *err)
+{
+	struct dataset_tokenizer head = {
+		.digest = 1, .size = 3, .total = 3, .stored = 3};
+	uint32_t number = vocabulary_number(7, 0, false);
+
+	must(dataset_set_tokenizer(d, number, &head, err), err);
+	must(dataset_put_token(d, number, 0, 0, str_bytes("a"), err), err);
+	must(dataset_put_token(d, number, 2, 0, str_bytes("c"), err), err);
+}
+
 static void remove_shard(struct dataset *d, struct err *err)
 {
 	unsigned char key[8];
@@ -389,6 +401,7 @@ static void verify__names_what_is_wrong(void **state)
 			"key 1/0/0: its prompt is not there for settings 0"},
 		{remove_record, "record: the one after 3 is 5"},
 		{remove_token, "logits 7: id "},
+		{cut_table, "vocab 458752: 2 tokens, its tokenizer's head says 3"},
 		{remove_shard, "shard: 1 of 2 shards with records have no totals"},
 		{remove_raw, "raw: ends before 1"},
 		{point_elsewhere, "key 1/1/0: names record 4, as another key does"},
