@@ -8,7 +8,8 @@ SAMPLES: a line per sample with prompt_token_ids, token_ids, logprobs, top_ids a
 top_logprobs, as `retort export --logits` writes them. Prints the mean difference over
 all listed candidates, and the same with the stored rows moved by one row either way,
 which must be of another order: rows that were shifted somewhere would show there.
-Exit code 1 if either goal is missed.
+Samples that are flagged misaligned are told apart: no trainer gets them. Exit code 1 if
+either goal is missed.
 
 --most N    only N samples, drawn at random (the draw is stated and repeatable)
 --jobs N    processes, each with one thread
@@ -100,25 +101,26 @@ def load(path):
 
 
 def evaluate(sample):
-    """Its figures, and its top of the largest K."""
+    """Whether it is flagged, its figures, and its top of the largest K."""
     truth, figures = model.logprobs(sample["prompt_token_ids"], sample["token_ids"]), Figures()
     figures.sample(sample, truth)
-    return figures, top_k(truth, max(TOPK))
+    return "misaligned" in sample["flags"], figures, top_k(truth, max(TOPK))
 
 
 def compare(path, samples, jobs, dumps):
-    figures, begun, told = Figures(), time.monotonic(), time.monotonic()
+    figures, flagged = Figures(), Figures()
+    begun = told = time.monotonic()
     # Two at a time: those of one prompt stand together, and it is evaluated once.
     with multiprocessing.Pool(jobs, load, (path,)) as pool:
-        for n, (one, top) in enumerate(pool.imap(evaluate, samples, 2)):
-            figures.join(one)
-            for dump in dumps:
+        for n, (is_flagged, one, top) in enumerate(pool.imap(evaluate, samples, 2)):
+            (flagged if is_flagged else figures).join(one)
+            for dump in dumps if not is_flagged else []:
                 dump.add(*top)
             if time.monotonic() - told > 30:
                 told = time.monotonic()
                 print("  %d of %d samples evaluated, %.0f s" % (
                     n + 1, len(samples), told - begun), file=sys.stderr, flush=True)
-    return figures
+    return figures, flagged
 
 
 def report(f):
@@ -148,10 +150,13 @@ def main():
     dumps = [TopkFile(os.path.join(args.topk, "topk_k%d.bin" % k), k, vocabulary.vocabulary)
              for k in TOPK] if args.topk else []
     del vocabulary
-    figures = compare(args.model, read(args.samples, args.most), args.jobs, dumps)
+    figures, flagged = compare(args.model, read(args.samples, args.most), args.jobs, dumps)
     for dump in dumps:
         dump.close()
     report(figures)
+    if flagged.rows:
+        print("  mean |delta logprob|, samples flagged misaligned: %.6f nat (%d rows)" % (
+            flagged.aligned.mean(), flagged.rows))
     good = figures.aligned.mean() <= GOAL
     collapsed = min(figures.earlier.mean(), figures.later.mean()) >= COLLAPSED
     print("  goal (at most %g as stored, at least %g shifted): %s" % (
