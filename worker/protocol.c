@@ -93,8 +93,8 @@ bool protocol_streams(const struct protocol *p, const struct job_teacher *teache
 		return false;
 	if (teacher->stream != JOB_STREAM_AUTO)
 		return teacher->stream == JOB_STREAM_YES;
-	(void)sampling;
-	return false;
+	return !job_has_int(sampling->max_tokens) ||
+	       sampling->max_tokens >= PROTOCOL_STREAM_FROM_TOKENS;
 }
 
 char *protocol_url(

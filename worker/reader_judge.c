@@ -17,6 +17,15 @@ static enum reason because(struct answer *a, enum reason reason, const char *why
 	return reason;
 }
 
+/* Streams begin with an empty piece of each text that may come. */
+static void drop_empty_texts(struct answer *a)
+{
+	struct answer_text *const texts[] = {&a->content, &a->reasoning, &a->refusal};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		texts[i]->present = is_given(texts[i]);
+}
+
 /* Errors that are no member `error`: vLLM's and SGLang's flat ones, gateways'
  * {"message": ...} and FastAPI's {"detail": ...}. */
 static void settle_error(struct reader *r)
@@ -261,6 +270,8 @@ enum reason reader_judge(struct reader *r)
 	if (r->rules.n_choices == 1 && r->shape->settle)
 		r->shape->settle(r);
 	settle_error(r);
+	if (r->framing != FRAMING_WHOLE)
+		drop_empty_texts(a);
 	if (a->error.present)
 		return because(a, REASON_ERROR_OBJECT, "an error came instead");
 	if (r->rules.n_choices > 1)

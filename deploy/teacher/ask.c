@@ -265,20 +265,21 @@ static bool read_counts(struct ask *a, struct complaint *why)
 static bool read_switches(struct ask *a, struct complaint *why)
 {
 	const json_t *template = field(a, "chat_template_kwargs");
-	bool stream = false;
+	const json_t *options = field(a, "stream_options");
 
 	a->include_reasoning = a->skip_special = true;
 	a->thinks = !json_is_false(json_object_get(template, "enable_thinking")) &&
 		    !json_is_false(json_object_get(template, "thinking"));
-	if (!read_bool(a, "stream", &stream, why) ||
+	a->stream_usage = json_is_true(json_object_get(options, "include_usage"));
+	if (!read_bool(a, "stream", &a->stream, why) ||
 		!read_bool(a, "return_token_ids", &a->return_token_ids, why) ||
 		!read_bool(a, "return_tokens_as_token_ids", &a->tokens_as_ids, why) ||
 		!read_bool(a, "include_reasoning", &a->include_reasoning, why) ||
 		!read_bool(a, "skip_special_tokens", &a->skip_special, why))
 		return false;
-	if (stream)
+	if (a->stream && !a->is_chat)
 		return complain(
-			why, "stream", "streaming is not offered by this server");
+			why, "stream", "this server streams the answers of chats only");
 	return true;
 }
 

@@ -33,6 +33,7 @@ struct ask {
 	unsigned n_stop;
 	bool logprobs;
 	int64_t top_logprobs;
+	bool stream, stream_usage;
 	bool return_token_ids, tokens_as_ids, include_reasoning, skip_special, thinks;
 	json_t *json;
 	struct buf joined; /* texts that come in parts */

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "deploy/teacher/mix.h"
+#include "deploy/teacher/stream.h"
 
 #define UPLOAD_MAX MIB(64)
 #define BODY_MAX MIB(2048)
@@ -263,6 +264,13 @@ static void write_answer(struct exchange *e)
 	}
 	if (!e->fault && s->first_body.len == 0 && e->body.len <= FIRST_BODY_MAX)
 		buf_add(&s->first_body, e->body.data, e->body.len);
+	if (e->ask.stream) {
+		struct buf whole = e->body;
+
+		buf_init(&e->body, BODY_MAX);
+		stream_write(buf_bytes(&whole), e->ask.stream_usage, &e->body);
+		buf_release(&whole);
+	}
 }
 
 /* The answer is due: it is written, put down in the ledger, and sent. */
@@ -286,7 +294,8 @@ static void finish(struct exchange *e)
 	if (e->fault &&
 		(faults_plain_answer(e, &e->body) || faults_raw_answer(e, &e->body)))
 		return;
-	exchange_respond(e, 200, &e->body, "application/json");
+	exchange_respond(e, 200, &e->body,
+		e->ask.stream ? "text/event-stream" : "application/json");
 }
 
 static void due(void *arg)

@@ -263,7 +263,17 @@ def several_samples_a_request(retort):
     assert check.ends > 200, check.ends
 
 
+def streamed(retort):
+    """The same as events: every row, id and letter of it."""
+    stream = {"teacher": {"stream": True}}
+    check = run(retort, Check(1.0, 1024), 60, **stream)
+    assert check.ends > 100, check.ends
+    check = run(retort, Check(1.3, 300, sampled_first=False, eos_row=False, ids=False), 20,
+                "--dialect", "llamacpp", **stream)
+    assert check.ends == 0
+
+
 if __name__ == "__main__":
     main(a_thousand_samples_at_07, a_thousand_samples_at_10, fine_is_within_its_error,
          tokens_far_outside_their_list, lists_without_the_sampled_token,
-         several_samples_a_request)
+         several_samples_a_request, streamed)
