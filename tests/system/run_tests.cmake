@@ -19,6 +19,8 @@ endfunction()
 # Two minutes without a teacher, four times at once: it mostly waits.
 retort_run_test(outage outage.py 200)
 retort_run_test(malformed malformed.py 180)
+retort_run_test(malformed_streams malformed.py 180 --stream)
+retort_run_test(fixtures fixtures.py 90)
 retort_run_test(poison poison.py 100)
 retort_run_test(kill_storm kill_storm.py 150)
 retort_run_test(fidelity fidelity.py 80)

@@ -289,7 +289,7 @@ static void responses_requests(void **state)
 		"{\"role\":\"user\",\"content\":\"and?\"}],"
 		"\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"description\":\"d\","
 		"\"parameters\":{\"type\":\"object\"}}],\"tool_choice\":\"required\"}");
-	setup(&s, "openai-responses", "", "",
+	setup(&s, "openai-responses", ",\"stream\":false", "",
 		"{\"reasoning_effort\":\"low\",\"response_format\":{\"type\":"
 		"\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{}}}}");
 	check(&s, "[{\"role\":\"user\",\"content\":\"hi\"}]",
