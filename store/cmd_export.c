@@ -177,13 +177,14 @@ static void say_left_out(const struct manifest *m)
 	}
 }
 
-/* What only the user can know: that these are of one tokenizer. */
+/* What only the user can know: that these are of one tokenizer and template. A
+ * prompt's ids are stored once, whichever of its teachers told them. */
 static void say_teachers(const struct manifest *m)
 {
 	if (m->rows && m->n_teachers > 1)
 		fprintf(stderr,
-			"the samples are of several teachers or settings: their token ids "
-			"must be of one tokenizer (--where chooses)\n");
+			"the samples are of several teachers or settings, which must have "
+			"one tokenizer and chat template (--where chooses)\n");
 }
 
 static void say(const struct manifest *m, int64_t began_us)
