@@ -48,6 +48,34 @@ static bool key_stays_safe(struct job_reader *r, const struct job_teacher *t, si
 	return true;
 }
 
+/* A teacher that takes raw prompts has no place for what makes a conversation. */
+static bool raw_is_consistent(struct job_reader *r, const struct job *job, size_t i)
+{
+	const struct job_teacher *t = &job->teacher[i];
+	char path[64];
+
+	if (!job_api_is_raw(t->api))
+		return true;
+	snprintf(path, sizeof(path), "teachers[%zu].server", i);
+	if (job->system && *job->system)
+		return job_complain(r, "system",
+			"teacher '%s' (api %s) takes raw prompts, which have no system "
+			"text; put it into the prompts or into template",
+			t->name, t->api);
+	if (job->prefill)
+		return job_complain(r, "prefill",
+			"teacher '%s' (api %s) takes raw prompts, which have no turns; "
+			"put all of the text into the prompts",
+			t->name, t->api);
+	if ((strcmp(t->api, "sglang") == 0 && t->server != SERVER_AUTO &&
+		    t->server != SERVER_SGLANG) ||
+		(strcmp(t->api, "llamacpp") == 0 && t->server != SERVER_AUTO &&
+			t->server != SERVER_LLAMACPP))
+		return job_complain(r, path,
+			"the api %s is that server's own; leave this key out", t->api);
+	return true;
+}
+
 static bool is_consistent(struct job_reader *r, const struct job *job)
 {
 	if (!name_is_sane(job->name))
@@ -64,7 +92,7 @@ static bool is_consistent(struct job_reader *r, const struct job *job)
 		if (t->api_key_env && t->api_key_file)
 			return job_complain(
 				r, path, "give api_key_env or this, not both");
-		if (!key_stays_safe(r, t, i))
+		if (!key_stays_safe(r, t, i) || !raw_is_consistent(r, job, i))
 			return false;
 		snprintf(path, sizeof(path), "teachers[%zu].stream", i);
 		if (t->stream == JOB_STREAM_YES && job->sampling.n_per_request > 1)

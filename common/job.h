@@ -46,6 +46,10 @@ enum job_server {
 };
 const char *job_server_name(enum job_server server);
 
+/* Whether an api, by a job_teacher's name for it, takes a text or token ids as they
+ * are, and no conversation. */
+bool job_api_is_raw(const char *api);
+
 /* Whether answers come as they are written: by what they may be long. */
 enum job_stream { JOB_STREAM_AUTO, JOB_STREAM_NO, JOB_STREAM_YES };
 

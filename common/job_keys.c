@@ -221,36 +221,55 @@ static json_t *tree_json(const void *from)
 	return tree ? json_incref(tree) : json_null();
 }
 
+/* What `api` may be, and what it is called from then on. */
+static const struct {
+	const char *name, *meant;
+	bool raw;
+} apis[] = {
+	{"openai-chat", "openai-chat", false},
+	{"openai", "openai-chat", false},
+	{"openai-responses", "openai-responses", false},
+	{"gemini", "gemini", false},
+	{"vertex", "vertex", false},
+	{"anthropic", "anthropic", false},
+	{"ollama", "ollama", false},
+	{"completions", "completions", true},
+	{"openai-completions", "completions", true},
+	{"sglang", "sglang", true},
+	{"llamacpp", "llamacpp", true},
+};
+#define N_APIS (sizeof(apis) / sizeof(apis[0]))
+
+bool job_api_is_raw(const char *api)
+{
+	for (size_t i = 0; i < N_APIS; i++)
+		if (strcmp(api, apis[i].meant) == 0)
+			return apis[i].raw;
+	return false;
+}
+
 static bool read_api(struct job_reader *r, const char *path, json_t *v, void *to)
 {
-	static const char *const offered[] = {"openai-chat", "openai",
-		"openai-responses", "gemini", "vertex", "anthropic", "ollama", NULL};
-	static const char *const later[] = {
-		"completions", "openai-completions", "sglang", "llamacpp", NULL};
-	const char *name = json_string_value(v), *nearest;
+	const char *name = json_string_value(v), *nearest, *names[N_APIS + 1] = {NULL};
 
 	if (!name)
 		return job_complain(r, path, "must be a text");
-	for (int i = 0; offered[i]; i++) {
-		if (strcmp(name, offered[i]) == 0) {
+	for (size_t i = 0; i < N_APIS; i++) {
+		names[i] = apis[i].name;
+		if (strcmp(name, apis[i].name) == 0) {
 			free(*(char **)to);
-			*(char **)to = mem_dup_str(
-				strcmp(name, "openai") == 0 ? "openai-chat" : name);
+			*(char **)to = mem_dup_str(apis[i].meant);
 			return true;
 		}
 	}
-	for (int i = 0; later[i]; i++)
-		if (strcmp(name, later[i]) == 0)
-			return job_complain(r, path,
-				"'%s' is known, but this build does not offer it",
-				name);
-	nearest = text_nearest(name, offered);
+	nearest = text_nearest(name, names);
 	return job_complain(r, path, "%s is not a protocol of ours%s%s%s",
 		log_quote(name).text, nearest ? " (did you mean '" : "",
 		nearest ? nearest : "",
 		nearest ? "'?)"
 			: "; this build has openai-chat, openai-responses, gemini, "
-			  "vertex, anthropic and ollama");
+			  "vertex, anthropic, ollama, completions, sglang and "
+			  "llamacpp");
 }
 
 static bool read_stream(struct job_reader *r, const char *path, json_t *v, void *to)

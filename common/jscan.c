@@ -342,6 +342,20 @@ static enum jscan_event number(struct jscan *s)
 	}
 }
 
+/* What Python servers write for a number that is none. */
+static enum jscan_event odd_number(struct jscan *s)
+{
+	bool minus = *s->p == '-' && s->end - s->p > 1 && s->p[1] == 'I';
+
+	if (!s->takes_nan || s->skip_depth >= 0)
+		return number(s);
+	if (*s->p == 'N')
+		return literal(s, "NaN", 3, JSCAN_NULL);
+	if (*s->p == 'I')
+		return literal(s, "Infinity", 8, JSCAN_NULL);
+	return minus ? literal(s, "-Infinity", 9, JSCAN_NULL) : number(s);
+}
+
 static enum jscan_event value(struct jscan *s)
 {
 	switch (*s->p) {
@@ -364,7 +378,7 @@ static enum jscan_event value(struct jscan *s)
 	case 'n':
 		return literal(s, "null", 4, JSCAN_NULL);
 	default:
-		return number(s);
+		return odd_number(s);
 	}
 }
 

@@ -66,6 +66,11 @@ struct jscan {
 	 * nearest value, which may be an infinity. */
 	bool any_size;
 
+	/* Set and cleared by the caller as it goes, where a measured value may
+	 * stand: NaN, Infinity and -Infinity are then JSCAN_NULL, though they are
+	 * no JSON. */
+	bool takes_nan;
+
 	/* The rest is the scanner's own. */
 	const unsigned char *p, *end, *start; /* the window */
 	uint64_t consumed;                    /* bytes before `start` */

@@ -200,9 +200,24 @@ static void write_extra(
 	}
 }
 
+/* See common/PROTOCOL.md, GRANT. */
+static void write_ids(
+	const struct prompt_rules *rules, const struct shape *shape, struct prompt *p)
+{
+	write_reference(shape, p);
+	write_extra(rules, shape, p);
+	buf_add_str(&p->messages_buf, "{\"input_ids\":");
+	json_copy_value(row_get(&p->row, shape->asked)->value, &p->messages_buf);
+	buf_add_byte(&p->messages_buf, '}');
+}
+
 static void write_all(
 	const struct prompt_rules *rules, const struct shape *shape, struct prompt *p)
 {
+	if (shape->kind == SHAPE_IDS) {
+		write_ids(rules, shape, p);
+		return;
+	}
 	buf_add_byte(&p->messages_buf, '[');
 	write_system(rules, shape, p);
 	/* Before the scanner is used again, below. */
@@ -220,6 +235,8 @@ static void write_all(
 		break;
 	case SHAPE_TEXT:
 		write_text(shape, p);
+		break;
+	case SHAPE_IDS: /* see above */
 		break;
 	}
 	buf_add_byte(&p->messages_buf, ']');

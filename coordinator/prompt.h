@@ -10,6 +10,7 @@
  *            column. An instruction's input follows it behind an empty line.
  *            Assistant turns at the end are not sent, unless the job says
  *            prefill.
+ * token ids  {"input_ids": [...]} in place of a list of messages.
  * template   Text goes in as it is, numbers and booleans as their JSON text,
  *            lists and objects as compact JSON. What goes in is not looked at
  *            for "{{" again.

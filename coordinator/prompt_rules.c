@@ -127,9 +127,15 @@ enum err_code prompt_rules_of_job(
 		return code;
 	rules->top_logprobs = job->top_logprobs;
 	rules->n_models = job->n_teachers;
+	rules->all_raw = true;
 	rules->model = mem_zalloc(rules->n_models, sizeof(*rules->model));
-	for (size_t i = 0; i < rules->n_models; i++)
+	for (size_t i = 0; i < rules->n_models; i++) {
+		bool raw = job_api_is_raw(job->teacher[i].api);
+
 		rules->model[i] = mem_dup_str(job->teacher[i].model);
+		rules->some_raw = rules->some_raw || raw;
+		rules->all_raw = rules->all_raw && raw;
+	}
 	return ERR_NONE;
 }
 

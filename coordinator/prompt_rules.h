@@ -31,7 +31,8 @@ struct prompt_rules {
 	bool prefill;   /* send a trailing assistant turn */
 	char **model;   /* of the teachers; none: any is right */
 	size_t n_models;
-	int64_t top_logprobs; /* the most that a line may ask for */
+	bool some_raw, all_raw; /* teachers that take no conversation (job.h) */
+	int64_t top_logprobs;   /* the most that a line may ask for */
 
 	struct row_names names;
 	bool in_template[ROW_SLOTS];

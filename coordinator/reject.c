@@ -28,9 +28,10 @@ static const struct {
 		"custom_id, id or uuid must be an integer or a string of 1 to 1024 "
 		"bytes without control characters; change or remove it"},
 	[REJECT_UNSUPPORTED_SHAPE] = {"unsupported_shape",
-		"input_ids and bare text are not supported by this version, and of "
-		"batch lines only POST to /v1/chat/completions with messages in the "
-		"body; give the prompt as messages or prompt"},
+		"token ids can be sent only where all teachers take raw prompts, and "
+		"bare text is not supported by this version; of batch lines only POST "
+		"to /v1/chat/completions with messages in the body is; give the "
+		"prompt as messages or prompt"},
 	[REJECT_MISSING_COLUMN] = {"missing_column",
 		"a column that the job's template names is missing or null, or all of "
 		"them are empty; fill it in, or change the template"},
@@ -42,6 +43,13 @@ static const struct {
 		"no column holds a prompt; name one messages, prompt, conversations, "
 		"instruction, problem, question, query or inputs, or give the job a "
 		"template"},
+	[REJECT_NOT_RAW] = {"not_raw",
+		"a teacher of the job takes raw prompts: one text, to which no chat "
+		"template is applied, or token ids; and this is a conversation, or has "
+		"parts, tools or a system text; give prompt or input_ids"},
+	[REJECT_BAD_IDS] = {"bad_ids",
+		"input_ids or prompt_token_ids must be a list of at least one integer "
+		"from 0 to 4294967294; correct it"},
 	[REJECT_BAD_SAMPLING] = {"bad_sampling",
 		"sampling may set temperature, top_p, top_k, min_p, presence_penalty, "
 		"repetition_penalty, max_tokens, stop and seed, each once and with a "

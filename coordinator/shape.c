@@ -136,6 +136,32 @@ static enum reject_reason find_batch(
 		reason, find_turns(out, ROW_BODY, SHAPE_MESSAGES, &row->body_messages));
 }
 
+/* The list's own brackets and numbers; that each is an id is the scanner's to say. */
+static bool are_ids(struct jscan *s, struct bytes list)
+{
+	enum jscan_event event;
+	size_t n = 0;
+
+	jscan_reset(s);
+	jscan_feed(s, list.data, list.len);
+	if (jscan_next(s) != JSCAN_ARRAY)
+		return false;
+	while ((event = jscan_next(s)) == JSCAN_NUMBER && s->number.is_integer &&
+		s->number.integer >= 0 && s->number.integer < UINT32_MAX)
+		n++;
+	return event == JSCAN_ARRAY_END && n > 0;
+}
+
+static enum reject_reason find_ids(
+	const struct prompt_rules *rules, struct row *row, struct shape *out)
+{
+	out->kind = SHAPE_IDS;
+	if (!rules->all_raw)
+		return REJECT_UNSUPPORTED_SHAPE;
+	return are_ids(&row->scan, row_get(row, out->asked)->value) ? REJECT_NONE
+								    : REJECT_BAD_IDS;
+}
+
 static enum reject_reason find_asked(
 	const struct prompt_rules *rules, struct row *row, struct shape *out)
 {
@@ -143,6 +169,7 @@ static enum reject_reason find_asked(
 		ROW_QUERY, ROW_INPUTS, ROW_NO_SLOT};
 	static const int prompt[] = {ROW_PROMPT, ROW_NO_SLOT};
 	static const int input[] = {ROW_INPUT, ROW_NO_SLOT};
+	static const int ids[] = {ROW_INPUT_IDS, ROW_PROMPT_TOKEN_IDS, ROW_NO_SLOT};
 
 	if (row_get(row, ROW_MESSAGES)->type > ROW_IS_NULL)
 		return find_turns(out, ROW_MESSAGES, SHAPE_MESSAGES, &row->messages);
@@ -162,10 +189,31 @@ static enum reject_reason find_asked(
 		return REJECT_NONE;
 	if (row_get(row, ROW_BODY)->type == ROW_IS_OBJECT)
 		return find_batch(rules, row, out);
-	if (row_get(row, ROW_INPUT_IDS)->type > ROW_IS_NULL ||
-		row_get(row, ROW_TEXT)->type == ROW_IS_STRING)
+	out->asked = first_filled(row, ids);
+	if (out->asked != ROW_NO_SLOT)
+		return find_ids(rules, row, out);
+	if (row_get(row, ROW_TEXT)->type == ROW_IS_STRING)
 		return REJECT_UNSUPPORTED_SHAPE;
 	return REJECT_NO_PROMPT;
+}
+
+/* What the teachers that take raw prompts can be asked. Tools and the like are not
+ * for them, and a template's system text was refused with the job. */
+static enum reject_reason check_raw(
+	const struct prompt_rules *rules, const struct row *row, const struct shape *s)
+{
+	static const int tools[] = {
+		ROW_TOOLS, ROW_TOOL_CHOICE, ROW_RESPONSE_FORMAT, ROW_NO_SLOT};
+
+	if (!rules->some_raw)
+		return REJECT_NONE;
+	if (s->system != ROW_NO_SLOT || (s->turns && !s->turns->is_one_text))
+		return REJECT_NOT_RAW;
+	for (const int *slot = tools; *slot != ROW_NO_SLOT; slot++)
+		if (!rules->in_template[*slot] &&
+			row_get(row, *slot)->type > ROW_IS_NULL)
+			return REJECT_NOT_RAW;
+	return REJECT_NONE;
 }
 
 /* The row's own system text, unless its messages bring one. */
@@ -218,5 +266,5 @@ enum reject_reason shape_find(const struct prompt_rules *rules, struct row *row,
 		return reason;
 	find_system(rules, row, out);
 	find_reference(rules, row, out);
-	return REJECT_NONE;
+	return check_raw(rules, row, out);
 }

@@ -8,7 +8,9 @@
  * The prompt is, in this order: the job's template; `messages`; `prompt` (text
  * or messages); `conversations`; `instruction` with `input`; `problem`;
  * `question`; `query`; `inputs`; the messages of a batch line's `body`
- * (request.h). An empty or null column counts as absent, and
+ * (request.h); `input_ids` or `prompt_token_ids`, where all teachers take raw
+ * prompts. Where one of them does, only one text without a system text is a
+ * prompt, or token ids. An empty or null column counts as absent, and
  * so does a text column that holds something else than text.
  *
  * The id is `custom_id`, `id` or `uuid`, the first that is not null; without
@@ -33,7 +35,13 @@
 /* The longest prompt that a line makes, without the job's own system text. */
 #define PROMPT_TEXT_MAX (2 * LIMIT_CORPUS_LINE)
 
-enum shape_kind { SHAPE_TEMPLATE, SHAPE_MESSAGES, SHAPE_SHAREGPT, SHAPE_TEXT };
+enum shape_kind {
+	SHAPE_TEMPLATE,
+	SHAPE_MESSAGES,
+	SHAPE_SHAREGPT,
+	SHAPE_TEXT,
+	SHAPE_IDS
+};
 
 /* Slots; ROW_NO_SLOT where there is none. */
 struct shape {

@@ -190,6 +190,8 @@ static void add_turn(
 	} else {
 		out->n_behind = 0;
 		out->sent_to = end;
+		out->is_one_text =
+			out->n == 1 && turn->role == TURN_USER && turn->whole;
 	}
 }
 

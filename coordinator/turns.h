@@ -35,6 +35,7 @@ struct turns {
 	bool whole; /* each turn is (see above) */
 	unsigned n;
 	unsigned n_behind; /* assistant turns behind sent_to */
+	bool is_one_text; /* what is sent is one turn, a user's, and all of it a text */
 	struct bytes text; /* the list, with its brackets */
 	const unsigned char *sent_to;
 	struct turn last;

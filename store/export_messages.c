@@ -61,6 +61,11 @@ static enum err_code add_messages(struct export *e, struct sample *s,
 	if (code != ERR_NONE)
 		return code;
 	asked = s->prompt.at[PROMPT_MESSAGES];
+	if (asked.len > 0 && asked.data[0] == '{')
+		return err_set(err, ERR_INVALID,
+			"sequence %llu: its prompt is token ids, which make no "
+			"conversation; export it as jsonl",
+			(unsigned long long)s->sequence);
 	code = check(s, asked, '[', "prompt", err);
 	if (code != ERR_NONE)
 		return code;

@@ -211,6 +211,8 @@ enum err_code show_sample(const struct show_options *options, struct sample *s,
 	add_head(options, s, out);
 	while (jmember_next(s->prompt.at[PROMPT_MESSAGES], &at, &message))
 		show_message(options, message, out);
+	if (!at)
+		show_text(options, out, "prompt", s->prompt.at[PROMPT_MESSAGES]);
 	show_text(options, out, "request", s->prompt.at[PROMPT_REQUEST]);
 	show_text(options, out, "reasoning", s->text.at[TEXT_REASONING]);
 	show_text(options, out, "content", s->text.at[TEXT_CONTENT]);

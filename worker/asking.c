@@ -393,6 +393,11 @@ static enum reason verdict(struct ask *a, const struct http_outcome *o)
 		return retry_reason_of_status(
 			o->status, a->answer.error.code[0] ? a->answer.error.code
 							   : a->answer.error.type);
+	/* SGLang's way to refuse when a status line has been sent already. */
+	if (reason == REASON_ERROR_OBJECT && a->answer.finish_text.present &&
+		atoi(a->answer.error.code) >= 400)
+		return retry_reason_of_status(
+			atoi(a->answer.error.code), a->answer.error.type);
 	if (reason != REASON_NONE)
 		return reason;
 	if (a->answer.model.present && !repeats_key(a) &&

@@ -245,6 +245,9 @@ const struct request_form *endpoint_form(
 	struct request_terms terms = terms_of(w, e);
 	struct err err = {0};
 
+	/* Token ids are for teachers that take raw prompts. */
+	if (!e->protocol->raw && p->texts.messages.data[0] != '[')
+		return NULL;
 	if (!p->asks)
 		return p->bad ? NULL : &e->form;
 	if (made.len == request.len && memcmp(made.data, request.data, made.len) == 0)

@@ -3,65 +3,14 @@
 
 #include <string.h>
 
+#include "worker/openai_tables.h"
 #include "worker/reader_state.h"
 #include "worker/tool_parts.h"
 
-enum {
-	PLACE_ERROR = PLACE_OWN,
-	PLACE_USAGE,
-	PLACE_PROMPT_DETAILS,
-	PLACE_COMPLETION_DETAILS,
-	PLACE_CHOICES,
-	PLACE_CHOICE,
-	PLACE_MESSAGE,
-	PLACE_LOGPROBS,
-	PLACE_ROWS,
-	PLACE_N
-};
-
-enum { OWN_KIND, OWN_INDEX };
-
-static const struct shape_key root[] = {
-	KEY_PLACE("choices", LIST, PLACE_CHOICES),
-	KEY_PLACE("usage", OBJECT, PLACE_USAGE),
-	KEY_ANSWER("model", TEXT, model),
-	KEY_ANSWER("id", TEXT, id),
-	KEY_ANSWER("system_fingerprint", TEXT, system_fingerprint),
-	KEY_ANSWER("prompt_token_ids", IDS, prompt_token_ids),
-	KEY_OWN("object", OWN_KIND),
-	KEY_PLACE("error", ERROR, PLACE_ERROR),
-	KEY_ERROR("message", message),
-	KEY_ERROR("type", type),
-	KEY_ERROR("code", code),
-	KEY_READER("detail", RAW, detail),
-};
-
-static const struct shape_key error[] = {
-	KEY_ANSWER("message", SHORT, error.message),
-	KEY_ANSWER("type", SHORT, error.type),
-	KEY_ANSWER("code", SHORT, error.code),
-};
-
-static const struct shape_key usage[] = {
-	KEY_ANSWER("prompt_tokens", COUNT, usage.prompt_tokens),
-	KEY_ANSWER("completion_tokens", COUNT, usage.completion_tokens),
-	/* SGLang's and DeepSeek's places for what others put into details. */
-	KEY_ANSWER("reasoning_tokens", COUNT, usage.reasoning_tokens),
-	KEY_ANSWER("prompt_cache_hit_tokens", COUNT, usage.cached_prompt_tokens),
-	KEY_PLACE("prompt_tokens_details", OBJECT, PLACE_PROMPT_DETAILS),
-	KEY_PLACE("completion_tokens_details", OBJECT, PLACE_COMPLETION_DETAILS),
-};
-
-static const struct shape_key prompt_details[] = {
-	KEY_ANSWER("cached_tokens", COUNT, usage.cached_prompt_tokens),
-};
-
-static const struct shape_key completion_details[] = {
-	KEY_ANSWER("reasoning_tokens", COUNT, usage.reasoning_tokens),
-};
+enum { PLACE_MESSAGE = OPENAI_OWN, PLACE_LOGPROBS, PLACE_ROWS, PLACE_N };
 
 static const struct shape_key choice[] = {
-	KEY_OWN("index", OWN_INDEX),
+	OPENAI_INDEX_KEY,
 	{.name = "message",
 		.len = 7,
 		.value = VALUE_OBJECT,
@@ -103,50 +52,12 @@ static void on_message(struct reader *r)
 }
 
 static const struct shape_place places[PLACE_N] = {
-	[PLACE_ROOT] = {SHAPE_PLACE(root)},
-	[PLACE_ERROR] = {SHAPE_PLACE(error)},
-	[PLACE_USAGE] = {SHAPE_PLACE(usage), .is_count = true},
-	[PLACE_PROMPT_DETAILS] = {SHAPE_PLACE(prompt_details), .is_count = true},
-	[PLACE_COMPLETION_DETAILS] = {SHAPE_PLACE(completion_details),
-		.is_count = true},
-	[PLACE_CHOICES] = {.entry = PLACE_CHOICE},
-	[PLACE_CHOICE] = {SHAPE_PLACE(choice), .is_choice = true},
+	OPENAI_PLACES,
+	[OPENAI_CHOICE] = {SHAPE_PLACE(choice), .is_choice = true},
 	[PLACE_MESSAGE] = {SHAPE_PLACE(message), .entered = on_message},
 	[PLACE_LOGPROBS] = {SHAPE_PLACE(logprobs)},
 	[PLACE_ROWS] = {.is_rows = true},
 };
-
-static const struct shape_finish finishes[] = {
-	{"stop", FINISH_STOP, REASON_NONE},
-	{"length", FINISH_LENGTH, REASON_NONE},
-	{"eos", FINISH_STOP, REASON_NONE},
-	{"eos_token", FINISH_STOP, REASON_NONE},
-	{"end_turn", FINISH_STOP, REASON_NONE},
-	{"stop_sequence", FINISH_STOP_WORD, REASON_NONE},
-	{"max_tokens", FINISH_LENGTH, REASON_NONE},
-	{"tool_calls", FINISH_TOOL_CALLS, REASON_NONE},
-	{"function_call", FINISH_TOOL_CALLS, REASON_NONE},
-	{"content_filter", FINISH_CONTENT_FILTER, REASON_NONE},
-	{"abort", FINISH_OTHER, REASON_ABORTED},
-	{"error", FINISH_OTHER, REASON_ABORTED},
-	{"insufficient_system_resource", FINISH_OTHER, REASON_ABORTED},
-	{0},
-};
-
-static void own(struct reader *r, unsigned number, enum jscan_event event)
-{
-	if (number == OWN_KIND) {
-		r->is_flat_error =
-			event == JSCAN_STRING && bytes_are(r->scan.text, "error");
-		reader_skip_value(r, event);
-	} else if (event != JSCAN_NUMBER) {
-		reader_wrong_value(r, event);
-	} else if (r->rules.n_choices > 1) {
-		r->index = r->scan.number.is_integer ? r->scan.number.integer : -1;
-	} else if (!r->scan.number.is_integer || r->scan.number.integer != 0) {
-		r->why_choices = "the choice is not number 0";
-	}
-}
 
 static bool is_given(const struct answer_text *t)
 {
@@ -188,9 +99,9 @@ static void settle(struct reader *r)
 
 const struct shape openai_shape = {
 	.places = places,
-	.finishes = finishes,
+	.finishes = openai_finishes,
 	.streamed = FRAMING_SSE,
 	.stream_end = END_BY_MARK,
-	.own = own,
+	.own = openai_own,
 	.settle = settle,
 };

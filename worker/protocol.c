@@ -9,6 +9,8 @@
 #include "worker/ollama.h"
 #include "worker/openai_request.h"
 #include "worker/openai_shape.h"
+#include "worker/raw_request.h"
+#include "worker/raw_shapes.h"
 #include "worker/responses.h"
 #include "worker/tree_request.h"
 
@@ -74,6 +76,35 @@ static const struct protocol protocols[] = {
 		.shape = &anthropic_shape,
 		.form_init = anthropic_form_init,
 		.write_request = tree_write_request,
+	},
+	{
+		.name = "completions",
+		.path = "/completions",
+		.models_path = "/models",
+		.raw = true,
+		.shape = &completions_shape,
+		.form_init = completions_form_init,
+		.write_request = completions_write_request,
+	},
+	{
+		.name = "sglang",
+		.path = "/generate",
+		.models_path = "/v1/models",
+		.server = SERVER_SGLANG,
+		.raw = true,
+		.shape = &sglang_shape,
+		.form_init = sglang_form_init,
+		.write_request = sglang_write_request,
+	},
+	{
+		.name = "llamacpp",
+		.path = "/completion",
+		.models_path = "/v1/models",
+		.server = SERVER_LLAMACPP,
+		.raw = true,
+		.shape = &llamacpp_shape,
+		.form_init = llamacpp_form_init,
+		.write_request = llamacpp_write_request,
 	},
 };
 

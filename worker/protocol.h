@@ -60,6 +60,7 @@ struct protocol {
 	const char *const *headers; /* name, value, ..., NULL; or NULL */
 	enum protocol_auth auth;
 	enum job_server server; /* what speaks it; SERVER_AUTO: to be found out */
+	bool raw;               /* takes raw prompts only (raw_prompt.h) */
 	const struct shape *shape;
 
 	/* ERR_INVALID names the job's key that this server cannot serve; the

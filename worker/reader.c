@@ -83,6 +83,7 @@ void reader_begin(struct reader *r, const struct shape *shape,
 	r->why_shape = r->why_choices = r->why_usage = NULL;
 	r->has_choices = r->has_message = r->is_flat_error = r->part_flag = false;
 	r->flat = (struct answer_error){0};
+	r->lists = (struct raw_lists){0};
 	for (size_t i = 0; own_text(r, i); i++)
 		reader_text_reset(own_text(r, i));
 }

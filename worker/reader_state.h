@@ -14,6 +14,7 @@
 #include "worker/loop_watch.h"
 #include "worker/openai_ids.h"
 #include "worker/openai_row.h"
+#include "worker/raw_rows.h"
 #include "worker/reader.h"
 
 /* Which lane reads the bytes at hand. */
@@ -83,6 +84,7 @@ struct reader {
 	struct openai_entry entry;
 	struct answer_ids list_starts; /* where lists of candidates begin */
 	uint32_t extra_tokens;
+	struct raw_lists lists;
 };
 
 /* The text itself is bad. */

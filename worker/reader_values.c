@@ -132,6 +132,8 @@ void reader_on_key(struct reader *r)
 	if (!key && place_of(r)->any_key) {
 		key = place_of(r)->any_key;
 		reader_set_text(r->name, sizeof(r->name), name);
+		if (place_of(r)->named)
+			place_of(r)->named(r, name, r->scan.text_cut);
 	}
 	if (!key || (key->about_rows && r->rules.top_logprobs == 0)) {
 		jscan_skip(&r->scan);

@@ -78,8 +78,10 @@ struct shape_place {
 	bool is_choice; /* one of several answers to one request */
 	bool is_count;  /* of tokens: what is wrong here is bad_usage */
 	bool is_rows;
-	/* A key that no table names, if it is not to be skipped. */
+	/* A key that no table names, if it is not to be skipped; `named` gets it
+	 * whole. */
 	const struct shape_key *any_key;
+	void (*named)(struct reader *r, struct bytes name, bool cut);
 	void (*entered)(struct reader *r);
 	void (*left)(struct reader *r);
 	/* An entry of a list that is neither object nor list. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The answer of a teacher: the same reading however it is cut into pieces, and
  * what is readable has the form that everything behind it counts on. The first
- * byte is the question (two bits of it how many answers it wants), the second the
- * size of the pieces. */
+ * byte is the question (two bits of it how many answers it wants, or, of other
+ * protocols, whether it wants a stream), the second the size of the pieces and the
+ * protocol. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -10,6 +11,7 @@
 #include "common/text.h"
 #include "worker/align.h"
 #include "worker/openai_shape.h"
+#include "worker/raw_shapes.h"
 #include "worker/reader.h"
 #include "worker/score.h"
 #include "worker/spans.h"
@@ -79,10 +81,15 @@ static void use(struct answer *a)
 	buf_release(&stream);
 }
 
-static enum reason read_in(struct reader *reader, const struct answer_rules *rules,
-	const uint8_t *body, size_t len, size_t piece, struct answer *a)
+/* By the second byte's highest bits. */
+static const struct shape *const shapes[] = {
+	&openai_shape, &completions_shape, &sglang_shape, &llamacpp_shape};
+
+static enum reason read_in(struct reader *reader, const struct shape *shape,
+	const struct answer_rules *rules, const uint8_t *body, size_t len, size_t piece,
+	struct answer *a)
 {
-	reader_begin(reader, &openai_shape, rules, a);
+	reader_begin(reader, shape, rules, a);
 	for (size_t at = 0; at < len; at += piece) {
 		size_t n = len - at < piece ? len - at : piece;
 		uint8_t *copy = malloc(n);
@@ -149,18 +156,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
 	struct reader *reader = reader_new();
 	struct answer whole[4] = {{.why = NULL}}, pieces[4] = {{.why = NULL}};
-	struct answer_rules rules = {.body_max = MIB(1)};
+	struct answer_rules rules = {.body_max = MIB(1), .n_choices = 1};
+	const struct shape *shape;
 	enum reason reason;
 
 	if (len >= 2) {
 		rules.top_logprobs = input[0] & 31;
 		rules.logits_required = input[0] >> 5 & 1;
-		rules.n_choices = 1u + (input[0] >> 6);
+		shape = shapes[input[1] >> 6];
+		if (shape == &openai_shape)
+			rules.n_choices = 1u + (input[0] >> 6);
+		else
+			rules.stream = input[0] >> 6 & 1;
 		link_up(whole, rules.n_choices);
 		link_up(pieces, rules.n_choices);
-		reason = read_in(reader, &rules, input + 2, len - 2, len, whole);
-		MUST(read_in(reader, &rules, input + 2, len - 2, 1u + input[1] % 64,
-			     pieces) == reason);
+		reason = read_in(reader, shape, &rules, input + 2, len - 2, len, whole);
+		MUST(read_in(reader, shape, &rules, input + 2, len - 2,
+			     1u + input[1] % 64, pieces) == reason);
 		MUST(rules.n_choices > 1 ||
 			(reason == REASON_NONE) == (whole[0].why == NULL));
 		/* Of what is no JSON, more or less may have been read. */

@@ -44,8 +44,10 @@ def jobs_that_are_wrong(retort):
         changed(sampling={"n": 2, "n_per_request": 2},
                 teachers=[dict(job["teachers"][0], stream=True)])
         refused(r, "teachers[0].stream: several samples of one request do not come as a stream")
-        changed(teachers=[dict(job["teachers"][0], api="anthropic")])
-        refused(r, "teachers[0].api: 'anthropic' is known, but this build does not offer it")
+        changed(teachers=[dict(job["teachers"][0], api="anthropc")])
+        refused(r, "teachers[0].api:", "is not a protocol of ours (did you mean 'anthropic'?)")
+        changed(teachers=[dict(job["teachers"][0], api="sglang")], system="Be short.")
+        refused(r, "job.json:", "system: teacher 't0' (api sglang) takes raw prompts")
         changed(teachers=[dict(job["teachers"][0], url="ftp://x")])
         refused(r, "teachers[0].url:", "must begin with http:// or https://")
         changed(teachers=[dict(job["teachers"][0], api_key_env="NO_SUCH_VARIABLE_X")])

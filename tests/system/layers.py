@@ -26,7 +26,7 @@ MAY = {
 }
 # Of another folder only these headers are known outside.
 DOORS = {
-    ("worker", "store"): {"record.h", "logits.h", "sections.h", "offer.h", "pack.h"},
+    ("worker", "store"): {"jmember.h", "record.h", "logits.h", "sections.h", "offer.h", "pack.h"},
     ("deploy", "store"): {"accept.h", "commands.h", "reader.h"},
     ("deploy", "deploy/teacher"): set(),
     ("deploy/teacher", "deploy"): set(),
@@ -51,7 +51,8 @@ DECIDE = {
     "store": "accept.c dedup.c elsewhere.c filter*.c logits_*.c offer.c "
              "pack.c record.c sections.c seal.c shard_state.c",
     "coordinator": "budget.c corpus_line.c credit.c lease.c prompt.c",
-    "worker": "byte_list.c encode.c final_*.c openai_*.c rate.c retry.c rows*.c score*.c "
+    "worker": "byte_list.c *_shape.c encode.c final_*.c openai_*.c rate.c raw_*.c retry.c "
+              "rows*.c score*.c "
               "spans.c think.c tokens.c",
 }
 ACTS = re.compile(

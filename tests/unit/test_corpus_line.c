@@ -227,6 +227,7 @@ static void corpus_line__knows_every_shape(void **state)
 		{"{\"text\":\"x\"}", "unsupported_shape"},
 		{"{\"text\":\"x\",\"prompt\":\"y\"}", ""},
 		{"{\"input_ids\":[1,2]}", "unsupported_shape"},
+		{"{\"prompt_token_ids\":[1,2]}", "unsupported_shape"},
 		{"{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1\",\"body\":{}}",
 			"unsupported_shape"},
 		{"{\"prompt\":\"x\",\"tools\":[{\"type\":\"function\"}]}", ""},
@@ -238,6 +239,53 @@ static void corpus_line__knows_every_shape(void **state)
 
 	(void)state;
 	CHECK(&no_rules, cases);
+}
+
+/* Teachers that take a text or token ids as they are. */
+static void corpus_line__checks_raw_prompts(void **state)
+{
+	static const struct case_of cases[] = {
+		{"{\"prompt\":\"x\"}", ""},
+		{"{\"question\":\"x\",\"answer\":\"4\"}", ""},
+		{"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", ""},
+		{"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},"
+		 "{\"role\":\"assistant\",\"content\":\"y\",\"name\":\"z\"}]}",
+			""},
+		{"{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"},"
+		 "{\"from\":\"gpt\",\"value\":\"y\"}]}",
+			""},
+		{"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},"
+		 "{\"role\":\"user\",\"content\":\"y\"}]}",
+			"not_raw"},
+		{"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},"
+		 "{\"role\":\"assistant\",\"content\":\"y\"},"
+		 "{\"role\":\"user\",\"content\":\"z\"}]}",
+			"not_raw"},
+		{"{\"messages\":[{\"role\":\"system\",\"content\":\"x\"}]}", "not_raw"},
+		{"{\"messages\":[{\"role\":\"user\",\"content\":"
+		 "[{\"type\":\"text\",\"text\":\"x\"}]}]}",
+			"not_raw"},
+		{"{\"prompt\":\"x\",\"system\":\"y\"}", "not_raw"},
+		{"{\"prompt\":\"x\",\"tools\":[{}]}", "not_raw"},
+		{"{\"prompt\":\"x\",\"response_format\":{}}", "not_raw"},
+		{"{\"prompt\":\"x\",\"tools\":null}", ""},
+		{"{\"input_ids\":[1,2]}", ""},
+		{"{\"prompt_token_ids\":[4294967294, 0]}", ""},
+		{"{\"input_ids\":[],\"prompt_token_ids\":[7]}", ""},
+		{"{\"input_ids\":[]}", "no_prompt"},
+		{"{\"input_ids\":\"1 2\"}", "bad_ids"},
+		{"{\"input_ids\":[1,-2]}", "bad_ids"},
+		{"{\"input_ids\":[1,2.5]}", "bad_ids"},
+		{"{\"input_ids\":[1,4294967295]}", "bad_ids"},
+		{"{\"input_ids\":[[1,2]]}", "bad_ids"},
+		{"{\"input_ids\":[1,18446744073709551616]}", "bad_ids"},
+		{"{\"input_ids\":[1],\"system\":\"y\"}", "not_raw"},
+	};
+	struct prompt_rules rules = no_rules;
+
+	(void)state;
+	rules.some_raw = rules.all_raw = true;
+	CHECK(&rules, cases);
 }
 
 #define LIST(list) "{\"messages\":" list "}"
@@ -419,6 +467,7 @@ int main(void)
 		cmocka_unit_test(corpus_line__caps_depth_and_columns),
 		cmocka_unit_test(corpus_line__finds_the_id),
 		cmocka_unit_test(corpus_line__knows_every_shape),
+		cmocka_unit_test(corpus_line__checks_raw_prompts),
 		cmocka_unit_test(corpus_line__checks_messages),
 		cmocka_unit_test(corpus_line__asks_for_the_templates_columns),
 		cmocka_unit_test(corpus_line__bounds_what_a_template_makes_of_a_line),

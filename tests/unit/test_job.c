@@ -130,6 +130,47 @@ static void job__names_the_place_of_what_is_wrong(void **state)
 	assert_non_null(strstr(err.msg, "duplicate object key"));
 }
 
+/* What a teacher that takes raw prompts has no place for. */
+static void job__knows_raw_apis(void **state)
+{
+	static const char *const apis[][2] = {{"completions", "completions"},
+		{"openai-completions", "completions"}, {"sglang", "sglang"},
+		{"llamacpp", "llamacpp"}};
+	struct job job;
+	struct err err = {0};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+		snprintf(text, sizeof(text),
+			"{\"name\":\"j\",\"corpus\":[\"p\"],\"teachers\":[{\"name\":"
+			"\"t\",\"model\":\"m\",\"url\":\"http://h\",\"api\":\"%s\"}]}",
+			apis[i][0]);
+		assert_int_equal(parse(text, &job, &err), ERR_NONE);
+		assert_string_equal(job.teacher[0].api, apis[i][1]);
+		assert_true(job_api_is_raw(job.teacher[0].api));
+		job_release(&job);
+	}
+	assert_false(job_api_is_raw("openai-chat"));
+#define RAW(more, rest)                                                                \
+	"{\"name\":\"j\",\"corpus\":[\"p\"],\"teachers\":[{\"name\":\"t\","            \
+	"\"model\":\"m\",\"url\":\"http://h\"," more "}]" rest "}"
+	assert_int_equal(
+		parse(RAW("\"api\":\"sglang\"", ",\"system\":\"s\""), &job, &err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.msg, "system: teacher 't' (api sglang) takes raw"));
+	assert_int_equal(
+		parse(RAW("\"api\":\"completions\"", ",\"prefill\":true"), &job, &err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.msg, "prefill: teacher 't' (api completions)"));
+	assert_int_equal(
+		parse(RAW("\"api\":\"llamacpp\",\"server\":\"vllm\"", ""), &job, &err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.msg, "teachers[0].server: the api llamacpp is"));
+	assert_int_equal(parse(RAW("\"api\":\"sglan\"", ""), &job, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "did you mean 'sglang'?"));
+}
+
 static void job__refuses_a_key_in_the_clear(void **state)
 {
 	static const char *const ours[] = {"127.0.0.1", "127.1.2.3:8000", "localhost",
@@ -260,6 +301,7 @@ int main(void)
 		cmocka_unit_test(job__fills_in_the_defaults),
 		cmocka_unit_test(job__reads_the_whole_of_the_documented_file),
 		cmocka_unit_test(job__names_the_place_of_what_is_wrong),
+		cmocka_unit_test(job__knows_raw_apis),
 		cmocka_unit_test(job__refuses_a_key_in_the_clear),
 		cmocka_unit_test(job__names_a_tokenizer),
 		cmocka_unit_test(job__tells_free_changes_from_new_meanings),

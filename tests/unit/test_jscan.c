@@ -424,6 +424,47 @@ static void jt_real__is_an_infinity_beyond_the_range(void **state)
 	}
 }
 
+/* The literals are read where they are allowed, and nowhere else, however the bytes
+ * are cut. */
+static void jscan__takes_what_is_no_number_when_told_so(void **state)
+{
+	static const char text[] = "[NaN,-Infinity,Infinity,-1,[NaN]]";
+	size_t len = strlen(text);
+
+	(void)state;
+	for (size_t piece = 1; piece <= len; piece++) {
+		struct jscan s;
+		size_t at = 0, nulls = 0, numbers = 0;
+		enum jscan_event event;
+
+		jscan_init(&s, 8, 100);
+		s.takes_nan = true;
+		for (;;) {
+			event = jscan_next(&s);
+			if (event == JSCAN_MORE && at < len) {
+				size_t n = len - at < piece ? len - at : piece;
+
+				jscan_feed(&s, text + at, n);
+				at += n;
+			} else if (event == JSCAN_MORE) {
+				jscan_end(&s);
+			} else if (event == JSCAN_ERROR || event == JSCAN_DONE) {
+				break;
+			}
+			nulls += event == JSCAN_NULL;
+			numbers += event == JSCAN_NUMBER;
+			/* The last one stands where it must not. */
+			if (numbers == 1)
+				s.takes_nan = false;
+		}
+		assert_int_equal(event, JSCAN_ERROR);
+		assert_int_equal(s.fault, JSCAN_NOT_JSON);
+		assert_int_equal(nulls, 3);
+		assert_int_equal(numbers, 1);
+		jscan_release(&s);
+	}
+}
+
 static void jscan__reports_numbers_of_any_size_when_told_so(void **state)
 {
 	static const char text[] = "[1e400,18446744073709551616,7,-0]";
@@ -561,6 +602,7 @@ int main(void)
 		cmocka_unit_test(jscan__skips_numbers_that_no_type_of_ours_holds),
 		cmocka_unit_test(jt_real__is_an_infinity_beyond_the_range),
 		cmocka_unit_test(jscan__reports_numbers_of_any_size_when_told_so),
+		cmocka_unit_test(jscan__takes_what_is_no_number_when_told_so),
 		cmocka_unit_test(jscan__tells_a_cut_document_from_a_bad_one),
 		cmocka_unit_test(jscan__reads_on_in_the_fed_bytes_behind_what_it_held),
 	};

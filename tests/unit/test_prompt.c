@@ -268,6 +268,25 @@ static void prompt__keeps_extra_columns_as_they_stand(void **state)
 	prompt_rules_release(&rules);
 }
 
+static void prompt__has_token_ids_in_place_of_messages(void **state)
+{
+	static const struct expect list[] = {
+		{"{\"input_ids\" : [ 1, 22 ],\"answer\":\"4\",\"level\":1}",
+			"{\"input_ids\":[1,22]}", "4", "{\"level\":1}"},
+		{"{\"prompt_token_ids\":[7],\"text\":\"x\"}", "{\"input_ids\":[7]}",
+			"(none)", "{\"text\":\"x\"}"},
+		{"{\"input_ids\":[1],\"prompt\":\"x\"}", "[" USER("x") "]", "(none)",
+			"{\"input_ids\":[1]}"},
+	};
+	struct prompt_rules rules;
+
+	(void)state;
+	make_rules(&rules, NULL, NULL, false);
+	rules.some_raw = rules.all_raw = true;
+	CHECK(&rules, list);
+	prompt_rules_release(&rules);
+}
+
 static void check_id(const char *line, const char *want)
 {
 	struct prompt_rules rules;
@@ -303,6 +322,7 @@ int main(void)
 		cmocka_unit_test(prompt_rules__name_the_place_of_a_fault),
 		cmocka_unit_test(prompt__keeps_extra_columns_as_they_stand),
 		cmocka_unit_test(prompt__has_the_id_as_text),
+		cmocka_unit_test(prompt__has_token_ids_in_place_of_messages),
 	};
 
 	return cmocka_run_group_tests_name("prompt", tests, NULL, NULL);

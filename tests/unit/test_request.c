@@ -262,7 +262,8 @@ static void request__bad_lines_have_a_reason(void **state)
 		{"{\"body\":[]}", "no_prompt"},
 	};
 	struct job_teacher teachers[] = {
-		{.model = (char *)"one"}, {.model = (char *)"two"}};
+		{.api = (char *)"openai-chat", .model = (char *)"one"},
+		{.api = (char *)"openai-chat", .model = (char *)"two"}};
 	struct job job = {.teacher = teachers, .n_teachers = 2, .top_logprobs = 20};
 	struct prompt_rules rules;
 	struct err err;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * raw_prompt.h - a prompt for teachers that apply no chat template
+ *
+ * What is stored and travels as a prompt's messages (common/PROTOCOL.md, GRANT)
+ * is one of
+ *
+ *   [{"role": "user", "content": "text"}]      a text
+ *   {"input_ids": [1, 2, 3]}                   token ids
+ *
+ * Anything else, such as several messages or a list of parts, is no raw prompt.
+ *
+ * Pure. What is found is lent from the messages.
+ */
+#ifndef RETORT_WORKER_RAW_PROMPT_H
+#define RETORT_WORKER_RAW_PROMPT_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "worker/answer.h"
+
+enum raw_kind { RAW_TEXT, RAW_IDS };
+
+struct raw_prompt {
+	enum raw_kind kind;
+	struct bytes value; /* JSON: a text with its quotes, or a list of ids */
+};
+
+/* False: no raw prompt. Of ids only that they are a list is looked at. */
+bool raw_prompt_read(struct bytes messages, struct raw_prompt *out);
+
+/* The ids of a list, in place of what `out` had. False if one is no id. */
+bool raw_prompt_ids(struct bytes list, struct answer_ids *out);
+
+#endif
