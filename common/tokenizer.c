@@ -274,7 +274,7 @@ static bool take_piece(struct reader *r, const char *place)
 static bool read_vocab_object(struct reader *r)
 {
 	bool ok = true;
-	int64_t id;
+	int64_t id = 0;
 
 	while (ok && input_next_key(&r->in, &ok))
 		ok = take_piece(r, "model.vocab") &&
@@ -503,7 +503,7 @@ void tokenizer_collisions(const struct tokenizer *t, char *out, size_t size)
 	*out = '\0';
 	for (int i = 0; i < EXAMPLES && token_table_next_shared(&t->table, &id, &first);
 		i++) {
-		struct bytes token;
+		struct bytes token = {0};
 		char text[48];
 		int n;
 
