@@ -61,7 +61,9 @@ bool job_read_members(struct job_reader *r, const char *path, json_t *object,
 	const struct job_key *keys, void *to);
 /* The members as JSON. A new reference. */
 json_t *job_write_members(const struct job_key *keys, const void *from);
-/* job_tokenizer.c: a key with a shape of its own. */
+/* job_api.c, job_tokenizer.c: keys with shapes of their own. */
+bool job_read_api(struct job_reader *r, const char *path, json_t *v, void *to);
+json_t *job_api_json(const void *from);
 bool job_read_tokenizer(struct job_reader *r, const char *path, json_t *v, void *to);
 json_t *job_tokenizer_json(const void *from);
 void job_release_members(const struct job_key *keys, void *from);

@@ -20,7 +20,9 @@ static const struct raw_names names = {
 enum err_code llamacpp_form_init(
 	struct request_form *form, const struct request_terms *terms, struct err *err)
 {
-	json_t *body = json_pack("{s:b, s:b}", "stream", 0, "return_tokens", 1);
+	/* Some versions call the model in the answer what the request calls it. */
+	json_t *body = json_pack("{s:s, s:b, s:b}", "model", terms->teacher->model,
+		"stream", 0, "return_tokens", 1);
 
 	if (terms->top_logprobs > 0)
 		json_object_update_new(body, json_pack("{s:I, s:b}", "n_probs",

@@ -127,10 +127,10 @@ static void raw_request__sends_nothing_that_is_not_set(void **state)
 	end(&s);
 	begin(&s, "llamacpp", SERVER_LLAMACPP);
 	check(&s, TEXT, SEED_NONE,
-		"{\"stream\":false,\"return_tokens\":true,"
+		"{\"model\":\"m\",\"stream\":false,\"return_tokens\":true,"
 		"\"prompt\":\"2+\\\"2\\\"?\"}");
 	check(&s, IDS, 7,
-		"{\"stream\":false,\"return_tokens\":true,\"seed\":7,"
+		"{\"model\":\"m\",\"stream\":false,\"return_tokens\":true,\"seed\":7,"
 		"\"prompt\":[1,2,3]}");
 	end(&s);
 }
@@ -181,7 +181,7 @@ static void raw_request__has_each_servers_names(void **state)
 	begin(&s, "llamacpp", SERVER_LLAMACPP);
 	set_all(&s);
 	check(&s, IDS, 5,
-		"{\"stream\":false,\"return_tokens\":true,\"n_probs\":20,"
+		"{\"model\":\"m\",\"stream\":false,\"return_tokens\":true,\"n_probs\":20,"
 		"\"post_sampling_probs\":false," SAMPLED(
 			"n_predict", "repeat_penalty") ",\"seed\":5,"
 						       "\"prompt\":[1,2,3]}");
@@ -281,7 +281,7 @@ static void raw_request__a_prompts_own_wishes_win(void **state)
 	json_object_set_new(s.teacher.extra_body, "grammar", json_string("a"));
 	json_object_set_new(s.teacher.extra_body, "seed", json_integer(3));
 	check_own(&s, "{\"grammar\":\"b\",\"seed\":4}",
-		"{\"stream\":false,\"return_tokens\":true,\"grammar\":\"b\","
+		"{\"model\":\"m\",\"stream\":false,\"return_tokens\":true,\"grammar\":\"b\","
 		"\"prompt\":[1,2,3]}");
 	end(&s);
 }
