@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benches, and how their figures are printed.
 
-usage: bench.py BUILD [NAME...] [--json] [--list]
+usage: bench.py BUILD [NAME...] [--json] [--list] [--topk=FOLDER]
 
-Without names all are measured; 'scanner_*' is all that begin so. A bench gives figures (name, value, unit); its
+Without names all are measured; 'scanner_*' is all that begin so. The rows of a real model are read from FOLDER,
+tests/real/.work unless it is given; where they are not there, those figures are missing, and stderr says so. A bench gives figures (name, value, unit); its
 own words on how they came about go to stderr. With --json each figure is a line
 {"name": ..., "value": ..., "unit": ...}, printed as soon as its bench is through.
 """
@@ -32,12 +33,18 @@ GOALS = {
     **{"scanner_%s_k20_over_%s" % (shape, peer): (">=", goal)
        for shape in ("openai", "vllm", "llamacpp")
        for peer, goal in (("simdjson", 1.0), ("jansson", 20))},
+    **{"bytes_%s_k%d_over_%s" % (data, k, what): ("<=", goal)
+       for data in ("synthetic", "smollm2") for k in (20, 64)
+       for what, goal in (("floor", 1.15), ("distillkit", 0.667))},
+    "logits_decode_over_memcpy": (">=", 0.15),
 }
 # Answers of 512 tokens, with k candidates each; "plain" is 1 KB without any, and
 # "spaced" is what json.dumps writes unless it is told otherwise.
 SCANNED = ["plain", *("%s_k%d" % (shape, k) for shape in ("openai", "vllm", "llamacpp")
                       for k in (0, 5, 20, 256)),
            "openai_spaced_k20", "vllm_spaced_k20", "llamacpp_spaced_k20"]
+# Where rows of a real model are; the last counts.
+TOPK = [os.path.join(os.path.dirname(HERE), "real", ".work")]
 
 
 def program(build, *command):
@@ -56,6 +63,19 @@ def scanner(shape):
     return bench
 
 
+def logits_size(data):
+    def bench(build):
+        yield from program(build, "bench_logits", "--topk", TOPK[-1], data)
+    bench.__name__ = "logits_" + data
+    return bench
+
+
+def logits_speed(build):
+    folder = os.path.join(build, "bench")
+    os.makedirs(folder, exist_ok=True)
+    yield from program(build, "bench_logits", "speed", folder)
+
+
 def commit(build):
     folder = os.path.join(build, "bench")
     os.makedirs(folder, exist_ok=True)
@@ -69,6 +89,11 @@ BENCHES = [
                         for peer in ("simdjson", "jansson")]) for shape in SCANNED),
     (commit, ["commit_over_lmdb", "commit_128_over_lmdb", "commit_text_over_lmdb",
               "store_over_lmdb", "store_text_over_lmdb", "file_over_payload"]),
+    *((logits_size(data), ["bytes_%s_k%d_over_%s" % (data, k, what) for k in (20, 64, 256)
+                           for what in ("floor", "distillkit")])
+      for data in ("synthetic", "smollm2")),
+    (logits_speed, ["logits_%s" % what for what in (
+        "encode_over_memcpy", "decode_over_memcpy", "get_over_mdb_get")]),
     (pipeline.pipeline, ["pipeline_over_wrk", "monitored_over_unmonitored"]),
     (pipeline.worker, ["worker_rss_mib"]),
     (corpus.index, ["index_over_b2sum"]),
@@ -87,6 +112,9 @@ def verdict(name, value):
 def main():
     build = os.path.abspath(sys.argv[1])
     options = {a for a in sys.argv[2:] if a.startswith("--")}
+    for option in [o for o in options if o.startswith("--topk=")]:
+        TOPK.append(option[len("--topk="):])
+        options.remove(option)
     asked = {a for a in sys.argv[2:] if not a.startswith("--")}
     known = {n for bench, figures in BENCHES for n in [bench.__name__, *figures]}
     wrong = sorted(options - {"--json", "--list"} |
