@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* retort check: is the job sound, what do its endpoints give, what will it
- * take? Asks one question to each endpoint, and writes nothing. */
+ * take? Asks a few questions to each endpoint, and writes nothing. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -140,22 +140,64 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
 	return plan;
 }
 
-static json_t *endpoint_json(const struct probe_result *r)
+/* What the job asks for, or declares, and the endpoint does not give; "" if there
+ * is no such thing. */
+static const char *problem_of(const struct job *job, const struct probe_result *r)
 {
+	static char why[400];
+
+	why[0] = '\0';
+	for (size_t i = 0; i < job->n_teachers; i++)
+		if (r->reason == REASON_NONE &&
+			strcmp(job->teacher[i].name, r->teacher) == 0)
+			verdict_contradicts(
+				&r->verdict, job, &job->teacher[i], why, sizeof(why));
+	return why;
+}
+
+static const char *yes_no(enum eos_row row)
+{
+	return row == EOS_ROW_YES ? "yes" : row == EOS_ROW_NO ? "no" : "unknown";
+}
+
+static json_t *verdict_json(const struct probe_result *r)
+{
+	const struct verdict *v = &r->verdict;
+	char text[200];
+
+	verdict_text(v, text, sizeof(text));
+	return json_pack("{s:s, s:i, s:i, s:b, s:i, s:i, s:[i,i], s:i, s:i, s:b, s:b,"
+			 " s:s, s:b, s:b, s:b, s:s}",
+		"text", text, "questions", (int)v->asked, "refused", (int)v->refused,
+		"known", v->known, "largest_k", (int)v->k, "gives",
+		(int)verdict_gives(v), "candidates", (int)v->least, (int)v->most,
+		"rows", (int)v->n_rows, "rows_sampled_outside", (int)v->n_outside,
+		"token_ids", v->ids, "token_bytes", v->bytes, "logprobs_mode",
+		logprobs_mode_name(v->mode), "reasoning_field", v->reasoning,
+		"prompt_token_ids", v->prompt_ids, "draft_tokens", v->drafts, "eos_row",
+		yes_no(r->eos_row));
+}
+
+static json_t *endpoint_json(const struct job *job, const struct probe_result *r)
+{
+	const char *problem = problem_of(job, r);
+
 	return json_pack(
 		"{s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:i,"
-		" s:[i,i], s:b, s:b, s:I, s:I}",
-		"teacher", r->teacher, "url", r->url, "ok", r->reason == REASON_NONE,
-		"reason", reason_name(r->reason), "status", r->status, "detail",
-		r->detail, "server", job_server_name(r->server), "model_listed",
-		r->model_listed, "model", r->model, "latency_ms",
-		(json_int_t)r->latency_ms, "prompt_tokens",
-		(json_int_t)count_or_zero(r->usage.prompt_tokens), "completion_tokens",
+		" s:[i,i], s:b, s:b, s:I, s:I, s:o, s:s}",
+		"teacher", r->teacher, "url", r->url, "ok",
+		r->reason == REASON_NONE && !problem[0], "reason",
+		reason_name(r->reason), "status", r->status, "detail", r->detail,
+		"server", job_server_name(r->server), "model_listed", r->model_listed,
+		"model", r->model, "latency_ms", (json_int_t)r->latency_ms,
+		"prompt_tokens", (json_int_t)count_or_zero(r->usage.prompt_tokens),
+		"completion_tokens",
 		(json_int_t)count_or_zero(r->usage.completion_tokens), "logprob_rows",
 		(int)r->tokens, "candidates", (int)r->k_least, (int)r->k_most,
 		"token_ids", r->token_ids, "token_bytes", r->token_bytes,
 		"reasoning_bytes", (json_int_t)r->reasoning_len, "content_bytes",
-		(json_int_t)r->content_len);
+		(json_int_t)r->content_len, "verdict", verdict_json(r), "problem",
+		problem);
 }
 
 /* What a teacher's tokenizer.json is; NULL if it has none. The file was read
@@ -215,13 +257,14 @@ static void print_tokenizers(json_t *all)
 	}
 }
 
-static void print_json(const struct survey *s, const struct probe_result *r, size_t n,
-	const struct plan *plan, json_t *tokenizers)
+static void print_json(const struct job *job, const struct survey *s,
+	const struct probe_result *r, size_t n, const struct plan *plan,
+	json_t *tokenizers)
 {
 	json_t *endpoints = json_array(), *rejected = json_object(), *all;
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(endpoints, endpoint_json(&r[i]));
+		json_array_append_new(endpoints, endpoint_json(job, &r[i]));
 	for (int i = 1; i < REJECT_N; i++)
 		if (s->by_reason[i])
 			json_object_set_new(rejected,
@@ -240,8 +283,24 @@ static void print_json(const struct survey *s, const struct probe_result *r, siz
 	json_decref(all);
 }
 
-static void print_endpoint(const struct probe_result *r, int64_t k_asked)
+static void print_verdict(const struct job *job, const struct probe_result *r)
 {
+	const char *problem = problem_of(job, r);
+	char text[200];
+
+	verdict_text(&r->verdict, text, sizeof(text));
+	printf("          gives %s\n", text);
+	if (r->verdict.known && r->verdict.k < r->verdict.wanted && !problem[0])
+		printf("          k is %u here, and not %u: logits.required is false\n",
+			r->verdict.k, r->verdict.wanted);
+	if (problem[0])
+		printf("          WRONG: %s\n", problem);
+}
+
+static void print_endpoint(const struct job *job, const struct probe_result *r)
+{
+	int64_t k_asked = job->top_logprobs;
+
 	printf("endpoint  %s (%s)\n", r->url, r->teacher);
 	if (r->reason != REASON_NONE) {
 		printf("          FAILED: %s%s%s", reason_meaning(r->reason),
@@ -267,6 +326,7 @@ static void print_endpoint(const struct probe_result *r, int64_t k_asked)
 			r->token_bytes ? "token bytes" : "token bytes not complete");
 	else if (k_asked > 0)
 		printf("          logprobs: none\n");
+	print_verdict(job, r);
 }
 
 static void print_plan(const struct survey *s, const struct plan *plan)
@@ -298,7 +358,7 @@ int cmd_check(int argc, char **argv)
 		{"json", 0, OPTION_FLAG, NULL, "as one JSON object", &json, 0, 0},
 	};
 	struct command_line line = {"retort check", "JOB.json",
-		"Checks a job and its corpus, asks each endpoint one question, and says what\n"
+		"Checks a job and its corpus, asks each endpoint a few questions, and says what\n"
 		"the endpoints give and what the job will take. Writes nothing.",
 		options, sizeof(options) / sizeof(options[0]), 1, 1, {NULL}, 0};
 	struct survey survey = {0};
@@ -336,12 +396,13 @@ int cmd_check(int argc, char **argv)
 
 		plan = make_plan(&job, &survey, results, n);
 		for (size_t i = 0; i < n; i++) {
-			failed += results[i].reason != REASON_NONE;
+			failed += results[i].reason != REASON_NONE ||
+				  problem_of(&job, &results[i])[0] != '\0';
 			if (!json)
-				print_endpoint(&results[i], job.top_logprobs);
+				print_endpoint(&job, &results[i]);
 		}
 		if (json) {
-			print_json(&survey, results, n, &plan, tokenizers);
+			print_json(&job, &survey, results, n, &plan, tokenizers);
 		} else {
 			print_tokenizers(tokenizers);
 			print_plan(&survey, &plan);

@@ -225,7 +225,7 @@ static enum job_server read_models(struct endpoint *e, struct buf *body)
 	return server;
 }
 
-static struct request_terms terms_of(const struct worker *w, const struct endpoint *e)
+struct request_terms endpoint_terms(const struct worker *w, const struct endpoint *e)
 {
 	return (struct request_terms){.teacher = e->job,
 		.sampling = &w->job.sampling,
@@ -242,7 +242,7 @@ const struct request_form *endpoint_form(
 	struct worker *w, struct endpoint *e, const struct held_prompt *p)
 {
 	struct bytes request = p->texts.request, made = buf_bytes(&e->own_request);
-	struct request_terms terms = terms_of(w, e);
+	struct request_terms terms = endpoint_terms(w, e);
 	struct err err = {0};
 
 	/* Token ids are for teachers that take raw prompts. */
@@ -268,7 +268,7 @@ const struct request_form *endpoint_form(
 
 static void make_form(struct worker *w, struct endpoint *e)
 {
-	struct request_terms terms = terms_of(w, e);
+	struct request_terms terms = endpoint_terms(w, e);
 	struct err err = {0};
 
 	if (e->protocol->form_init(&e->form, &terms, &err) == ERR_NONE)

@@ -15,6 +15,8 @@
 struct probe {
 	struct worker w; /* as much of one as asking needs */
 	struct probe_result *result;
+	struct questions *questions; /* one an endpoint */
+	bool *asks_own;              /* the job's question is out */
 	struct bytes messages;
 	size_t n_open;
 };
@@ -44,6 +46,7 @@ static void close_one(struct probe *p, const struct endpoint *e, enum reason rea
 	r->server = e->server;
 	r->choices = e->form.choices;
 	r->model_listed = e->asked_model_listed;
+	r->verdict = p->questions[e - p->w.endpoint].verdict;
 	if (detail)
 		escape(detail, strlen(detail), r->detail, sizeof(r->detail));
 	p->n_open--;
@@ -56,26 +59,73 @@ static bool read_answer(void *owner, const void *bytes, size_t len)
 	return reader_feed(a->reader, bytes, len);
 }
 
-static void ask_question(struct probe *p, struct endpoint *e)
+/* Puts `messages` to the endpoint with k candidates a token. */
+static void ask(struct probe *p, struct endpoint *e, struct bytes messages,
+	const struct request_terms *terms, struct answer_rules rules, uint64_t seed)
 {
 	struct worker *w = &p->w;
-	struct answer_rules rules =
-		asking_rules(&w->job, &w->job.sampling, e, p->messages.len);
+	struct request_form form;
 	struct ask *a = asking_take(w);
 	struct err err = {0};
 
 	a->endpoint = e;
 	a->sent_ms = clock_mono_ms();
 	buf_clear(&a->body);
-	if (e->protocol->write_request(
-		    &e->form, p->messages, SEED_NONE, &a->body, &err) != ERR_NONE) {
+	if (e->protocol->form_init(&form, terms, &err) != ERR_NONE ||
+		e->protocol->write_request(&form, messages, seed, &a->body, &err) !=
+			ERR_NONE) {
 		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
 		asking_release(w, a);
+	} else {
+		reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
+		http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
+			read_answer);
+	}
+	request_form_release(&form);
+}
+
+/* The job's own, with as many candidates as the endpoint gives. */
+static void ask_own(struct probe *p, struct endpoint *e)
+{
+	const struct verdict *v = &p->questions[e - p->w.endpoint].verdict;
+	struct request_terms terms = endpoint_terms(&p->w, e);
+	struct answer_rules rules =
+		asking_rules(&p->w.job, &p->w.job.sampling, e, p->messages.len);
+
+	p->asks_own[e - p->w.endpoint] = true;
+	if (v->known) {
+		terms.top_logprobs = rules.top_logprobs = v->k;
+		rules.logits_required = false; /* the verdict says it better */
+	}
+	ask(p, e, p->messages, &terms, rules, SEED_NONE);
+}
+
+static void ask_next(struct probe *p, struct endpoint *e)
+{
+	struct questions *q = &p->questions[e - p->w.endpoint];
+	struct request_terms terms = endpoint_terms(&p->w, e);
+	/* Where no template is applied, there are no turns to go on with. */
+	struct bytes messages =
+		questions_messages(p->w.job.prefill && !e->protocol->raw);
+	struct overrides overrides = {0};
+	struct job_sampling sampling = p->w.job.sampling;
+	struct question question;
+	struct answer_rules rules;
+
+	if (!questions_next(q, &question)) {
+		ask_own(p, e);
 		return;
 	}
-	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
-	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
-		read_answer);
+	overrides.sampling = questions_sampling(&question, &sampling);
+	sampling.max_tokens = overrides.sampling.max_tokens;
+	terms.overrides = &overrides;
+	terms.top_logprobs = question.k;
+	terms.logits_required = false;
+	rules = asking_rules(&p->w.job, &sampling, e, messages.len);
+	rules.top_logprobs = question.k;
+	rules.logits_required = false;
+	ask(p, e, messages, &terms, rules,
+		job_has_int(sampling.seed) ? QUESTION_SEED : SEED_NONE);
 }
 
 static void describe_rows(struct probe_result *r, const struct rows *rows)
@@ -96,7 +146,7 @@ static void describe_rows(struct probe_result *r, const struct rows *rows)
 
 /* How large the sample would be in the dataset. Taken as interned, so that the
  * vocabulary, which is stored once, is left out. */
-static size_t stored_size(struct worker *w, struct ask *a)
+static size_t stored_size(struct worker *w, struct ask *a, enum eos_row *eos_row)
 {
 	struct encode_prompt prompt = {0};
 	struct encode_terms terms = {.job = &w->job,
@@ -113,6 +163,7 @@ static size_t stored_size(struct worker *w, struct ask *a)
 
 	buf_init(&offer, LIMIT_RECORD);
 	encode_sample(w->encoder, &terms, &a->answer, w->tokens, &head, &offer);
+	*eos_row = (enum eos_row)head.eos_row;
 	size = offer.len;
 	buf_release(&offer);
 	return size;
@@ -124,6 +175,7 @@ static void describe(struct probe *p, struct ask *a, const struct http_outcome *
 	const struct answer *answer = &a->answer;
 
 	think_split(&a->answer);
+	questions_learn(&p->questions[a->endpoint - p->w.endpoint], answer);
 	r->latency_ms = clock_mono_ms() - a->sent_ms;
 	r->usage = answer->usage;
 	r->flags = answer->flags;
@@ -134,26 +186,63 @@ static void describe(struct probe *p, struct ask *a, const struct http_outcome *
 	escape(answer->model.text.data, answer->model.text.len, r->model,
 		sizeof(r->model));
 	describe_rows(r, &answer->rows);
-	r->offer_bytes = stored_size(&p->w, a);
+	r->offer_bytes = stored_size(&p->w, a, &r->eos_row);
 }
 
-static void answered(struct probe *p, struct ask *a, const struct http_outcome *o)
+static enum reason reason_of(struct ask *a, const struct http_outcome *o)
 {
 	enum reason reason = reader_end(a->reader);
 	const struct answer_error *e = &a->answer.error;
-	char detail[400];
 
 	if (o->reason != REASON_NONE)
-		reason = o->reason;
-	else if (o->status < 200 || o->status > 299)
-		reason = retry_reason_of_status(
+		return o->reason;
+	if (o->status < 200 || o->status > 299)
+		return retry_reason_of_status(
 			o->status, e->code[0] ? e->code : e->type);
+	return reason;
+}
+
+static void own_answered(struct probe *p, struct ask *a, const struct http_outcome *o,
+	enum reason reason)
+{
+	const struct answer_error *e = &a->answer.error;
+	char detail[400];
+
 	snprintf(detail, sizeof(detail), "%s%s%s", e->present ? e->message : o->detail,
 		a->answer.why ? "; " : "", a->answer.why ? a->answer.why : "");
 	if (reason == REASON_NONE)
 		describe(p, a, o);
 	close_one(p, a->endpoint, reason, o->status, detail);
 	asking_release(&p->w, a);
+}
+
+static enum question_end end_of(enum reason reason, const struct http_outcome *o)
+{
+	if (reason == REASON_NONE)
+		return QUESTION_ANSWERED;
+	if (reason == REASON_BAD_REQUEST)
+		return QUESTION_REFUSED;
+	return o->reason == REASON_NONE && o->status >= 200 && o->status <= 299
+		       ? QUESTION_UNREADABLE
+		       : QUESTION_FAILED;
+}
+
+static void answered(struct probe *p, struct ask *a, const struct http_outcome *o)
+{
+	struct endpoint *e = a->endpoint;
+	enum reason reason = reason_of(a, o);
+	enum question_end end = end_of(reason, o);
+
+	if (p->asks_own[e - p->w.endpoint]) {
+		own_answered(p, a, o, reason);
+		return;
+	}
+	if (end == QUESTION_ANSWERED)
+		think_split(&a->answer);
+	questions_take(&p->questions[e - p->w.endpoint], end,
+		end == QUESTION_ANSWERED ? &a->answer : NULL);
+	asking_release(&p->w, a);
+	ask_next(p, e);
 }
 
 static void ended(void *to, struct transfer *t, const struct http_outcome *o)
@@ -168,7 +257,7 @@ static void ended(void *to, struct transfer *t, const struct http_outcome *o)
 	}
 	endpoint_looked(&p->w, a, o);
 	if (e->looked && !e->health.refused)
-		ask_question(p, e);
+		ask_next(p, e);
 	else
 		close_one(p, e, e->health.reason, e->health.status,
 			o->detail[0] ? o->detail : reason_meaning(e->health.reason));
@@ -190,10 +279,14 @@ enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	w->ready = mem_zalloc(job->n_teachers, sizeof(*w->ready));
 	code = endpoints_make(w, err);
 	p.n_open = code == ERR_NONE ? w->n_endpoints : 0;
-	for (size_t i = 0; i < w->n_endpoints && code == ERR_NONE; i++)
+	p.questions = mem_zalloc(w->n_endpoints, sizeof(*p.questions));
+	p.asks_own = mem_zalloc(w->n_endpoints, sizeof(*p.asks_own));
+	for (size_t i = 0; i < w->n_endpoints && code == ERR_NONE; i++) {
+		questions_begin(&p.questions[i], job);
 		results[i] = (struct probe_result){.teacher = w->endpoint[i].job->name,
 			.url = w->endpoint[i].url,
 			.reason = REASON_TIMEOUT};
+	}
 	if (code == ERR_NONE)
 		endpoints_look(w, clock_mono_ms());
 	while (p.n_open > 0 && clock_mono_ms() < until && signals_stops() == 0) {
@@ -206,5 +299,7 @@ enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	encoder_free(w->encoder);
 	tokens_free(w->tokens);
 	free(w->ready);
+	free(p.questions);
+	free(p.asks_own);
 	return code;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * probe.h - one question to each endpoint of a job, and what it gives
+ * probe.h - a few questions to each endpoint of a job, and what it gives
  *
- * For `retort check`: the same requests, readers and rules that a worker
- * uses, once, before anything is paid for in bulk.
+ * For `retort check`: the questions of questions.h, then a prompt of the corpus
+ * as the job would ask it, with the largest k that the endpoint accepts. The
+ * same requests, readers and rules that a worker uses, once, before anything is
+ * paid for in bulk.
  */
 #ifndef RETORT_WORKER_PROBE_H
 #define RETORT_WORKER_PROBE_H
@@ -11,12 +13,14 @@
 #include "common/job.h"
 #include "common/reason.h"
 #include "worker/answer.h"
+#include "worker/questions.h"
 
 struct probe_result {
 	const char *teacher, *url; /* lent from the job */
 	enum reason reason;        /* REASON_NONE: it answered, readably */
 	int status;
 	char detail[400]; /* what went wrong, escaped */
+	struct verdict verdict;
 	enum job_server server;
 	unsigned choices; /* samples that one request may ask for */
 	bool model_listed;
@@ -25,6 +29,7 @@ struct probe_result {
 	struct answer_usage usage;
 	uint32_t flags; /* enum sample_flag */
 	enum finish finish;
+	enum eos_row eos_row; /* of the answer to the job's question */
 	uint32_t reasoning_len, content_len;
 	uint32_t tokens;          /* rows */
 	uint32_t k_least, k_most; /* candidates a row */

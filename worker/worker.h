@@ -256,6 +256,8 @@ void endpoints_look(struct worker *w, int64_t now_ms);
 void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o);
 /* The endpoint to ask for a task now, or NULL. */
 struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms);
+/* What all requests to it have in common. */
+struct request_terms endpoint_terms(const struct worker *w, const struct endpoint *e);
 /* The form for a prompt's requests, lent until the next call; NULL if this
  * endpoint cannot be asked what the prompt asks for. */
 const struct request_form *endpoint_form(
