@@ -76,12 +76,45 @@ static bool raw_is_consistent(struct job_reader *r, const struct job *job, size_
 	return true;
 }
 
+/* What is only scored is given, and nothing is sampled. */
+static bool score_is_consistent(struct job_reader *r, const struct job *job)
+{
+	const struct job_sampling *s = &job->sampling;
+
+	if (job->task != JOB_TASK_SCORE)
+		return true;
+	for (size_t i = 0; i < job->n_teachers; i++)
+		if (strcmp(job->teacher[i].api, "completions") != 0 &&
+			strcmp(job->teacher[i].api, "sglang") != 0)
+			return job_complain(r, "mode",
+				"teacher '%s' cannot score by the api %s; completions "
+				"(of vLLM) and sglang can",
+				job->teacher[i].name, job->teacher[i].api);
+	if (job->top_logprobs == 0)
+		return job_complain(r, "mode",
+			"score needs logits.top_logprobs: how many candidates a token");
+	if (s->n != 1 || s->n_per_request != 1 || job_has_real(s->temperature) ||
+		job_has_real(s->top_p) || job_has_int(s->top_k) ||
+		job_has_real(s->min_p) || job_has_real(s->presence_penalty) ||
+		job_has_real(s->repetition_penalty) || job_has_int(s->max_tokens) ||
+		s->stop || job_has_int(s->seed))
+		return job_complain(r, "sampling",
+			"has nothing to say where mode is score: nothing is sampled; "
+			"leave it out");
+	if (job->template)
+		return job_complain(r, "template",
+			"is not for mode score, which takes input_ids or text");
+	return true;
+}
+
 static bool is_consistent(struct job_reader *r, const struct job *job)
 {
 	if (!name_is_sane(job->name))
 		return job_complain(r, "name",
 			"must be 1 to %d letters, digits, '.', '_' or '-'",
 			LIMIT_JOB_NAME);
+	if (!score_is_consistent(r, job))
+		return false;
 	if (strlen(job->accept) > LIMIT_FILTER_TEXT)
 		return job_complain(r, "accept", "is too long");
 	for (size_t i = 0; i < job->n_teachers; i++) {
@@ -243,7 +276,7 @@ static json_t *what_file(json_t *tokenizer)
 static json_t *meaning(const struct job *job)
 {
 	static const char *const top[] = {
-		"system", "template", "prefill", "logits", NULL};
+		"system", "template", "prefill", "logits", "mode", NULL};
 	static const char *const of_teacher[] = {
 		"name", "api", "server", "model", "extra_body", "tokenizer", NULL};
 	json_t *all = job_write_members(job_keys, job), *kept = json_object(), *teacher;

@@ -109,6 +109,9 @@ enum job_score {
 	JOB_SCORE_ANSWER = 1 << 5
 };
 
+/* What a teacher is asked for: an answer, or only what it thinks of one. */
+enum job_task { JOB_TASK_SAMPLE, JOB_TASK_SCORE };
+
 enum job_keep_raw { KEEP_RAW_NONE, KEEP_RAW_FAILED };
 
 struct job {
@@ -117,6 +120,7 @@ struct job {
 	size_t n_corpus;
 	char *system, *template; /* NULL: none */
 	bool prefill;
+	int64_t task; /* enum job_task; the key `mode` */
 	struct job_teacher *teacher;
 	size_t n_teachers;
 	struct job_sampling sampling;

@@ -18,6 +18,7 @@ static const char *const server_names[] = {
 	"auto", "openai", "vllm", "sglang", "llamacpp", "trtllm", "ollama", NULL};
 static const char *const mode_names[] = {"unknown", "raw", "processed", NULL};
 static const char *const profile_names[] = {"exact", "fine", "compact", NULL};
+static const char *const task_names[] = {"sample", "score", NULL};
 static const char *const keep_raw_names[] = {"none", "failed", NULL};
 
 static const struct {
@@ -547,7 +548,11 @@ const struct job_key job_keys[] = {
 		.offset = AT(keep_raw),
 		.choices = keep_raw_names,
 		.fallback = "\"failed\""},
-	LATER("mode", "\"sample\""),
+	{.name = "mode",
+		.kind = KEY_CHOICE,
+		.offset = AT(task),
+		.choices = task_names,
+		.fallback = "\"sample\""},
 	LATER("judge", "null"),
 	{.name = NULL},
 };

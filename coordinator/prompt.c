@@ -171,6 +171,12 @@ static bool asked_is_elsewhere(
 	       (turns->n_behind == 1 && shape->answer_turn && turns->last.whole);
 }
 
+/* Columns that are in what is scored. */
+static bool is_scored(const struct prompt_rules *rules, int slot)
+{
+	return rules->scores && (slot == ROW_PROMPT_LEN || slot == ROW_TEXT);
+}
+
 static void write_extra(
 	const struct prompt_rules *rules, const struct shape *shape, struct prompt *p)
 {
@@ -182,9 +188,9 @@ static void write_extra(
 		int slot = column->slot;
 
 		if (slot != ROW_NO_SLOT && !rules->in_template[slot] &&
-			(slot == shape->id || slot == shape->reference ||
-				slot == asked || slot == shape->input ||
-				slot == shape->system ||
+			(slot == shape->id || is_scored(rules, slot) ||
+				slot == shape->reference || slot == asked ||
+				slot == shape->input || slot == shape->system ||
 				request_has_column(rules, slot) ||
 				(shape->batch &&
 					(slot == ROW_METHOD || slot == ROW_URL))))
@@ -208,6 +214,25 @@ static void write_ids(
 	write_extra(rules, shape, p);
 	buf_add_str(&p->messages_buf, "{\"input_ids\":");
 	json_copy_value(row_get(&p->row, shape->asked)->value, &p->messages_buf);
+	if (rules->scores) {
+		const struct row_column *text = row_get(&p->row, ROW_TEXT);
+
+		buf_printf(&p->messages_buf, ",\"prompt_len\":%u", shape->prompt_len);
+		if (text->type == ROW_IS_STRING) {
+			buf_add_str(&p->messages_buf, ",\"text\":");
+			json_copy_value(text->value, &p->messages_buf);
+		}
+	}
+	buf_add_byte(&p->messages_buf, '}');
+}
+
+static void write_given(
+	const struct prompt_rules *rules, const struct shape *shape, struct prompt *p)
+{
+	write_reference(shape, p);
+	write_extra(rules, shape, p);
+	buf_add_str(&p->messages_buf, "{\"text\":");
+	json_copy_value(row_get(&p->row, shape->asked)->value, &p->messages_buf);
 	buf_add_byte(&p->messages_buf, '}');
 }
 
@@ -216,6 +241,10 @@ static void write_all(
 {
 	if (shape->kind == SHAPE_IDS) {
 		write_ids(rules, shape, p);
+		return;
+	}
+	if (shape->kind == SHAPE_GIVEN) {
+		write_given(rules, shape, p);
 		return;
 	}
 	buf_add_byte(&p->messages_buf, '[');
@@ -236,7 +265,8 @@ static void write_all(
 	case SHAPE_TEXT:
 		write_text(shape, p);
 		break;
-	case SHAPE_IDS: /* see above */
+	case SHAPE_IDS:
+	case SHAPE_GIVEN: /* see above */
 		break;
 	}
 	buf_add_byte(&p->messages_buf, ']');

@@ -128,6 +128,7 @@ enum err_code prompt_rules_of_job(
 	rules->top_logprobs = job->top_logprobs;
 	rules->n_models = job->n_teachers;
 	rules->all_raw = true;
+	rules->scores = job->task == JOB_TASK_SCORE;
 	rules->model = mem_zalloc(rules->n_models, sizeof(*rules->model));
 	for (size_t i = 0; i < rules->n_models; i++) {
 		bool raw = job_api_is_raw(job->teacher[i].api);

@@ -32,6 +32,7 @@ struct prompt_rules {
 	char **model;   /* of the teachers; none: any is right */
 	size_t n_models;
 	bool some_raw, all_raw; /* teachers that take no conversation (job.h) */
+	bool scores;            /* the job's mode is score */
 	int64_t top_logprobs;   /* the most that a line may ask for */
 
 	struct row_names names;

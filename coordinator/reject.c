@@ -50,6 +50,14 @@ static const struct {
 	[REJECT_BAD_IDS] = {"bad_ids",
 		"input_ids or prompt_token_ids must be a list of at least one integer "
 		"from 0 to 4294967294; correct it"},
+	[REJECT_BAD_PROMPT_LEN] = {"bad_prompt_len",
+		"prompt_len, the number of input_ids that are the prompt, must be an "
+		"integer from 1 to one less than there are; correct it, or leave it out "
+		"if only the first is"},
+	[REJECT_NOTHING_TO_SCORE] = {"nothing_to_score",
+		"where the job's mode is score, a line needs input_ids, with prompt_len, "
+		"or text; where the tokens of a prompt and of an answer meet is not "
+		"guessed from texts"},
 	[REJECT_BAD_SAMPLING] = {"bad_sampling",
 		"sampling may set temperature, top_p, top_k, min_p, presence_penalty, "
 		"repetition_penalty, max_tokens, stop and seed, each once and with a "

@@ -45,6 +45,7 @@ static const char *const known_names[ROW_KNOWN] = {
 	[ROW_SAMPLING] = "sampling",
 	[ROW_INPUT_IDS] = "input_ids",
 	[ROW_PROMPT_TOKEN_IDS] = "prompt_token_ids",
+	[ROW_PROMPT_LEN] = "prompt_len",
 	[ROW_BODY] = "body",
 	[ROW_METHOD] = "method",
 	[ROW_URL] = "url",

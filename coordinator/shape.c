@@ -137,7 +137,7 @@ static enum reject_reason find_batch(
 }
 
 /* The list's own brackets and numbers; that each is an id is the scanner's to say. */
-static bool are_ids(struct jscan *s, struct bytes list)
+static bool are_ids(struct jscan *s, struct bytes list, size_t *count)
 {
 	enum jscan_event event;
 	size_t n = 0;
@@ -149,17 +149,57 @@ static bool are_ids(struct jscan *s, struct bytes list)
 	while ((event = jscan_next(s)) == JSCAN_NUMBER && s->number.is_integer &&
 		s->number.integer >= 0 && s->number.integer < UINT32_MAX)
 		n++;
+	*count = n;
 	return event == JSCAN_ARRAY_END && n > 0;
+}
+
+/* Nothing tells the distribution of the first token, so that it is the prompt's. */
+static enum reject_reason find_prompt_len(
+	const struct row *row, size_t n, struct shape *out)
+{
+	const struct row_column *column = row_get(row, ROW_PROMPT_LEN);
+	uint64_t len = 0;
+
+	out->prompt_len = 1;
+	if (n < 2)
+		return REJECT_BAD_IDS;
+	if (column->type <= ROW_IS_NULL)
+		return REJECT_NONE;
+	if (column->type != ROW_IS_NUMBER || !is_integer(column->value) ||
+		column->value.len > 9 || column->value.data[0] == '-')
+		return REJECT_BAD_PROMPT_LEN;
+	for (size_t i = 0; i < column->value.len; i++)
+		len = len * 10 + (uint64_t)(column->value.data[i] - '0');
+	out->prompt_len = (uint32_t)len;
+	return len >= 1 && len < n ? REJECT_NONE : REJECT_BAD_PROMPT_LEN;
 }
 
 static enum reject_reason find_ids(
 	const struct prompt_rules *rules, struct row *row, struct shape *out)
 {
+	size_t n;
+
 	out->kind = SHAPE_IDS;
 	if (!rules->all_raw)
 		return REJECT_UNSUPPORTED_SHAPE;
-	return are_ids(&row->scan, row_get(row, out->asked)->value) ? REJECT_NONE
-								    : REJECT_BAD_IDS;
+	if (!are_ids(&row->scan, row_get(row, out->asked)->value, &n))
+		return REJECT_BAD_IDS;
+	return rules->scores ? find_prompt_len(row, n, out) : REJECT_NONE;
+}
+
+/* What a teacher only scores. */
+static enum reject_reason find_given(
+	const struct prompt_rules *rules, struct row *row, struct shape *out)
+{
+	static const int ids[] = {ROW_INPUT_IDS, ROW_NO_SLOT};
+	static const int text[] = {ROW_TEXT, ROW_NO_SLOT};
+
+	out->asked = first_filled(row, ids);
+	if (out->asked != ROW_NO_SLOT)
+		return find_ids(rules, row, out);
+	out->kind = SHAPE_GIVEN;
+	out->asked = first_text(row, text);
+	return out->asked != ROW_NO_SLOT ? REJECT_NONE : REJECT_NOTHING_TO_SCORE;
 }
 
 static enum reject_reason find_asked(
@@ -171,6 +211,8 @@ static enum reject_reason find_asked(
 	static const int input[] = {ROW_INPUT, ROW_NO_SLOT};
 	static const int ids[] = {ROW_INPUT_IDS, ROW_PROMPT_TOKEN_IDS, ROW_NO_SLOT};
 
+	if (rules->scores)
+		return find_given(rules, row, out);
 	if (row_get(row, ROW_MESSAGES)->type > ROW_IS_NULL)
 		return find_turns(out, ROW_MESSAGES, SHAPE_MESSAGES, &row->messages);
 	if (row_get(row, ROW_PROMPT)->type == ROW_IS_ARRAY)

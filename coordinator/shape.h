@@ -9,7 +9,8 @@
  * or messages); `conversations`; `instruction` with `input`; `problem`;
  * `question`; `query`; `inputs`; the messages of a batch line's `body`
  * (request.h); `input_ids` or `prompt_token_ids`, where all teachers take raw
- * prompts. Where one of them does, only one text without a system text is a
+ * prompts. Where the job scores, it is `input_ids` with `prompt_len`, or `text`.
+ * Where a teacher takes raw prompts, only one text without a system text is a
  * prompt, or token ids. An empty or null column counts as absent, and
  * so does a text column that holds something else than text.
  *
@@ -40,14 +41,16 @@ enum shape_kind {
 	SHAPE_MESSAGES,
 	SHAPE_SHAREGPT,
 	SHAPE_TEXT,
-	SHAPE_IDS
+	SHAPE_IDS,
+	SHAPE_GIVEN /* a text to be scored */
 };
 
 /* Slots; ROW_NO_SLOT where there is none. */
 struct shape {
 	enum shape_kind kind;
-	int asked; /* the column that holds the prompt */
-	int input; /* the second half of an instruction */
+	int asked;           /* the column that holds the prompt */
+	int input;           /* the second half of an instruction */
+	uint32_t prompt_len; /* of ids to be scored */
 	int system;
 	int id; /* none: derived */
 	int reference;

@@ -94,6 +94,12 @@ def prompt_of(request, *names):
 def completions(request):
     """vLLM: the sampled token comes first and is always listed."""
     ids, k = prompt_of(request, "prompt"), request.get("logprobs")
+    given = None
+    if "prompt_logprobs" in request:
+        given = [None] + [{str(t): {"logprob": v, "rank": 1, "decoded_token":
+                                    bytes_of(t).decode("utf-8", "replace")}
+                           for t, v in [(token, value)] + listed}
+                          for token, value, listed in rows([], ids, request["prompt_logprobs"])][1:]
     new, finish = generate(ids, request.get("seed"), request.get("max_tokens", 16))
     lists = None
     if k:
@@ -108,7 +114,8 @@ def completions(request):
     return {"id": "cmpl-1", "object": "text_completion", "model": request["model"],
             "choices": [{"index": 0, "text": text_of(new), "logprobs": lists,
                          "finish_reason": finish, "stop_reason": None,
-                         "token_ids": new, "prompt_token_ids": ids}],
+                         "token_ids": new, "prompt_token_ids": ids,
+                         "prompt_logprobs": given}],
             "usage": {"prompt_tokens": len(ids), "completion_tokens": len(new),
                       "total_tokens": len(ids) + len(new)}}
 
@@ -117,6 +124,7 @@ def sglang(request):
     """The candidates are the k most likely, whatever was sampled."""
     ids, how = prompt_of(request, "input_ids", "text"), request["sampling_params"]
     new, finish = generate(ids, how.get("sampling_seed"), how.get("max_new_tokens", 128))
+    start = request.get("logprob_start_len", -1)
     meta = {"id": "r1", "prompt_tokens": len(ids), "completion_tokens": len(new),
             "cached_tokens": 0, "finish_reason": {"type": "stop", "matched": EOS}
             if finish == "stop" else {"type": "length", "length": len(new)}}
@@ -125,6 +133,12 @@ def sglang(request):
         meta["output_token_logprobs"] = [[v, t, None] for t, v, _ in made]
         meta["output_top_logprobs"] = [[[v, t, None] for t, v in listed]
                                        for _, _, listed in made]
+        if start == 0:
+            made = list(rows([], ids, request["top_logprobs_num"]))
+            meta["input_token_logprobs"] = [[v if i else None, t, None]
+                                            for i, (t, v, _) in enumerate(made)]
+            meta["input_top_logprobs"] = [None] + [[[v, t, None] for t, v in listed]
+                                                   for _, _, listed in made[1:]]
     return {"text": text_of(new), "output_ids": new, "meta_info": meta}
 
 

@@ -104,6 +104,8 @@ struct answer_rules {
 	bool logits_required;  /* rows missing: a reason, not a flag */
 	size_t body_max;       /* bytes; see answer_body_max */
 	bool stream;           /* events were asked for */
+	bool scored;           /* what was given was to be scored, and of its tokens */
+	uint32_t prompt_len;   /* so many are not looked at */
 	unsigned n_choices;    /* answers asked for; 0 and 1: one. Never streamed */
 	struct loop_rule loop; /* of a stream: when to end it early */
 };

@@ -9,6 +9,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "worker/raw_prompt.h"
 #include "worker/think.h"
 #include "worker/worker.h"
 
@@ -110,6 +111,41 @@ struct answer_rules asking_rules(const struct job *job,
 		.loop = {(uint32_t)job->loop_repeats, (uint32_t)job->loop_bytes}};
 }
 
+void asking_score_rules(
+	const struct job *job, struct bytes messages, struct answer_rules *rules)
+{
+	struct raw_prompt prompt;
+
+	rules->scored =
+		job->task == JOB_TASK_SCORE && raw_prompt_read(messages, &prompt);
+	rules->prompt_len = rules->scored ? prompt.prompt_len : 0;
+}
+
+/* The answer to what was only scored is what was given; false if the server scored
+ * other tokens. */
+static bool take_given(struct bytes messages, struct answer *a)
+{
+	struct answer_ids given = {0};
+	struct raw_prompt prompt;
+	uint32_t n = a->prompt_token_ids.n;
+	bool same = true;
+
+	if (!raw_prompt_read(messages, &prompt))
+		return false;
+	raw_prompt_text(&prompt, &a->content);
+	if (prompt.kind == RAW_IDS)
+		same = raw_prompt_ids(prompt.value, &given) &&
+		       given.n == n + a->token_ids.n &&
+		       memcmp(given.at, a->prompt_token_ids.at,
+			       n * sizeof(*given.at)) == 0 &&
+		       memcmp(given.at + n, a->token_ids.at,
+			       a->token_ids.n * sizeof(*given.at)) == 0;
+	free(given.at);
+	if (!same)
+		a->why = "the server scored other tokens than those given";
+	return same;
+}
+
 /* Asks for n samples of a prompt, the first of which gives the seed. */
 static struct ask *make_asks(struct worker *w, struct task **tasks, unsigned n,
 	struct endpoint *e, const struct request_form *form, int64_t now_ms)
@@ -200,6 +236,7 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 		sampling.max_tokens *= n;
 	rules = asking_rules(&w->job, &sampling, e, t->prompt->texts.messages.len);
 	rules.n_choices = n;
+	asking_score_rules(&w->job, t->prompt->texts.messages, &rules);
 	t->prompt->last = e;
 	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
 	e->in_flight++;
@@ -400,6 +437,9 @@ static enum reason verdict(struct ask *a, const struct http_outcome *o)
 			atoi(a->answer.error.code), a->answer.error.type);
 	if (reason != REASON_NONE)
 		return reason;
+	if (a->w->job.task == JOB_TASK_SCORE &&
+		!take_given(a->task->prompt->texts.messages, &a->answer))
+		return REASON_BAD_LOGPROBS;
 	if (a->answer.model.present && !repeats_key(a) &&
 		!endpoint_model_is_right(a->endpoint, buf_bytes(&a->answer.model.text)))
 		return REASON_WRONG_MODEL;
@@ -426,6 +466,17 @@ static void keep_bodies(struct ask *first, enum reason of_all)
 			buf_add(&a->raw, first->raw.data, first->raw.len);
 }
 
+/* A server need not repeat the ids that it was asked with. */
+static void keep_prompt_ids(struct ask *a)
+{
+	struct bytes messages = a->task->prompt->texts.messages;
+	struct raw_prompt prompt;
+
+	if (messages.data[0] == '{' && !a->answer.prompt_token_ids.present &&
+		raw_prompt_read(messages, &prompt) && prompt.kind == RAW_IDS)
+		raw_prompt_ids(prompt.value, &a->answer.prompt_token_ids);
+}
+
 /* Each sample goes its own way. */
 static void part(
 	struct worker *w, struct ask *first, enum reason of_all, int64_t now_ms)
@@ -446,6 +497,7 @@ static void part(
 			take_failure(w, a, reason, chance, now_ms);
 		} else {
 			a->task->attempts.made++;
+			keep_prompt_ids(a);
 			think_split(&a->answer);
 			storing_take_answer(w, a);
 		}

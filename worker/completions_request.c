@@ -26,6 +26,25 @@ static void set(json_t *body, const char *name, json_t *value)
 	json_object_set_new(body, name, value);
 }
 
+/* vLLM says of each token of a prompt what it thought of it. One token must be
+ * generated beside. */
+static enum err_code score_form(struct request_form *form,
+	const struct request_terms *terms, json_t *body, struct err *err)
+{
+	if (terms->server != SERVER_VLLM) {
+		json_decref(body);
+		*form = (struct request_form){0};
+		return err_set(err, ERR_INVALID,
+			"teacher '%s': its server (%s) cannot score by the api "
+			"completions; vLLM can",
+			terms->teacher->name, job_server_name(terms->server));
+	}
+	set(body, "max_tokens", json_integer(1));
+	set(body, "prompt_logprobs", json_integer(terms->top_logprobs));
+	set(body, "return_token_ids", json_true());
+	return raw_form_init(form, &names[terms->server], terms, body, err);
+}
+
 enum err_code completions_form_init(
 	struct request_form *form, const struct request_terms *terms, struct err *err)
 {
@@ -33,6 +52,8 @@ enum err_code completions_form_init(
 
 	assert(terms->server > SERVER_AUTO && terms->server <= SERVER_OLLAMA);
 	set(body, "model", json_string(terms->teacher->model));
+	if (terms->score)
+		return score_form(form, terms, body, err);
 	if (terms->top_logprobs > 0)
 		set(body, "logprobs", json_integer(terms->top_logprobs));
 	/* Without it the candidates are members of an object by their texts, and

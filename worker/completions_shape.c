@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "worker/openai_tables.h"
 #include "worker/raw_shapes.h"
 #include "worker/reader_state.h"
@@ -10,10 +12,13 @@ enum {
 	PLACE_TOKEN_LOGPROBS,
 	PLACE_TOPS,
 	PLACE_TOP,
+	PLACE_GIVEN,
+	PLACE_GIVEN_ROW,
+	PLACE_GIVEN_ENTRY,
 	PLACE_N
 };
 
-enum { OWN_CANDIDATE = OPENAI_OWN_INDEX + 1 };
+enum { OWN_CANDIDATE = OPENAI_OWN_INDEX + 1, OWN_GIVEN, OWN_LOGPROB, OWN_DECODED };
 
 static const struct shape_key choice[] = {
 	OPENAI_INDEX_KEY,
@@ -23,6 +28,7 @@ static const struct shape_key choice[] = {
 		.value = VALUE_OBJECT,
 		.about_rows = true,
 		.at = PLACE_LOGPROBS},
+	KEY_OWN("prompt_logprobs", OWN_GIVEN),
 	KEY_ANSWER("finish_reason", TEXT, finish_text),
 	KEY_ANSWER("stop_reason", RAW, stop_reason),
 	KEY_READER("matched_stop", RAW, matched_stop),
@@ -107,6 +113,36 @@ static void on_candidate_text(struct reader *r, struct bytes name, bool cut)
 	raw_entry_text(r, name, cut);
 }
 
+/* What was given and is scored: [null, {"ID": {"logprob", "rank", "decoded_token"}}]. */
+static const struct shape_key given_candidate =
+	KEY_PLACE("", OBJECT, PLACE_GIVEN_ENTRY);
+
+static const struct shape_key given_entry[] = {
+	KEY_OWN("logprob", OWN_LOGPROB),
+	KEY_OWN("decoded_token", OWN_DECODED),
+};
+
+static void on_given_id(struct reader *r, struct bytes name, bool cut)
+{
+	unsigned char digits[OPENAI_ID_DIGITS + 1] = {0};
+
+	raw_entry_begin(r);
+	if (cut || name.len > OPENAI_ID_DIGITS) {
+		reader_wrong_shape(r, "a token's id is no id");
+		return;
+	}
+	memcpy(digits, name.data, name.len);
+	if (openai_id_text(digits, 0, &r->entry) == 0)
+		reader_wrong_shape(r, "a token's id is no id");
+	/* The decoded text is the token's, and not this one. */
+	r->entry.is_id_text = r->entry.has_text = false;
+}
+
+static void on_given_entry_end(struct reader *r)
+{
+	raw_rows_candidate(r);
+}
+
 static const struct shape_place places[PLACE_N] = {
 	OPENAI_PLACES,
 	[OPENAI_CHOICE] = {SHAPE_PLACE(choice), .is_choice = true},
@@ -121,16 +157,41 @@ static const struct shape_place places[PLACE_N] = {
 		.named = on_candidate_text,
 		.entered = on_top,
 		.left = on_top_end},
+	[PLACE_GIVEN] = {.entry = PLACE_GIVEN_ROW,
+		.entered = on_tops,
+		.item = on_no_top},
+	[PLACE_GIVEN_ROW] = {.any_key = &given_candidate,
+		.named = on_given_id,
+		.entered = on_top,
+		.left = on_top_end},
+	[PLACE_GIVEN_ENTRY] = {SHAPE_PLACE(given_entry), .left = on_given_entry_end},
 };
 
 static void own(struct reader *r, unsigned number, enum jscan_event event)
 {
-	if (number != OWN_CANDIDATE) {
+	switch (number) {
+	case OWN_CANDIDATE:
+		raw_entry_logprob(r, event);
+		raw_rows_candidate(r);
+		break;
+	case OWN_GIVEN:
+		if (r->rules.scored && event == JSCAN_ARRAY)
+			reader_enter(r, PLACE_GIVEN);
+		else
+			reader_skip_value(r, event);
+		break;
+	case OWN_LOGPROB:
+		raw_entry_logprob(r, event);
+		break;
+	case OWN_DECODED:
+		if (event == JSCAN_STRING)
+			raw_entry_text(r, r->scan.text, r->scan.text_cut);
+		else if (event != JSCAN_NULL)
+			reader_wrong_value(r, event);
+		break;
+	default:
 		openai_own(r, number, event);
-		return;
 	}
-	raw_entry_logprob(r, event);
-	raw_rows_candidate(r);
 }
 
 static void settle(struct reader *r)
@@ -138,6 +199,10 @@ static void settle(struct reader *r)
 	struct answer *a = r->answer;
 
 	r->has_message = a->content.present;
+	if (r->rules.scored) {
+		raw_rows_settle(r);
+		raw_rows_settle_scored(r);
+	}
 	if (!a->stop_reason.present && r->matched_stop.present) {
 		struct answer_text was = a->stop_reason;
 

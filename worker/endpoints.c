@@ -233,7 +233,8 @@ struct request_terms endpoint_terms(const struct worker *w, const struct endpoin
 		.top_logprobs = w->job.top_logprobs,
 		.prefill = w->job.prefill,
 		.stream = e->stream,
-		.logits_required = w->job.logits_required};
+		.logits_required = w->job.logits_required,
+		.score = w->job.task == JOB_TASK_SCORE};
 }
 
 /* Many prompts ask for the same, and a prompt's samples come one after the

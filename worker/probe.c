@@ -93,6 +93,7 @@ static void ask_own(struct probe *p, struct endpoint *e)
 		asking_rules(&p->w.job, &p->w.job.sampling, e, p->messages.len);
 
 	p->asks_own[e - p->w.endpoint] = true;
+	asking_score_rules(&p->w.job, p->messages, &rules);
 	if (v->known) {
 		terms.top_logprobs = rules.top_logprobs = v->k;
 		rules.logits_required = false; /* the verdict says it better */
@@ -112,7 +113,8 @@ static void ask_next(struct probe *p, struct endpoint *e)
 	struct question question;
 	struct answer_rules rules;
 
-	if (!questions_next(q, &question)) {
+	/* They ask for answers, and say nothing of what is only scored. */
+	if (p->w.job.task == JOB_TASK_SCORE || !questions_next(q, &question)) {
 		ask_own(p, e);
 		return;
 	}

@@ -35,6 +35,7 @@ struct request_terms {
 	bool prefill;
 	const struct overrides *overrides; /* of one prompt; NULL: none */
 	bool stream, logits_required;      /* protocol_streams */
+	bool score; /* the job's mode: what is given is scored, nothing sampled */
 };
 
 struct tree_api;

@@ -25,13 +25,43 @@ static bool read_message(struct bytes messages, struct raw_prompt *out)
 	return find(message, "content", '"', &out->value);
 }
 
+static void read_prompt_len(struct bytes messages, uint32_t *len)
+{
+	struct bytes value;
+	uint32_t n = 0;
+
+	if (!jmember_find(messages, bytes_of("prompt_len", 10), &value))
+		return;
+	for (size_t i = 0;
+		i < value.len && value.data[i] >= '0' && value.data[i] <= '9'; i++)
+		n = n * 10 + (uint32_t)(value.data[i] - '0');
+	*len = n;
+}
+
 bool raw_prompt_read(struct bytes messages, struct raw_prompt *out)
 {
 	*out = (struct raw_prompt){0};
 	if (messages.len > 0 && messages.data[0] == '[')
 		return read_message(messages, out);
 	out->kind = RAW_IDS;
-	return find(messages, "input_ids", '[', &out->value);
+	out->prompt_len = 1;
+	if (!find(messages, "text", '"', &out->text))
+		out->text = bytes_of(NULL, 0);
+	read_prompt_len(messages, &out->prompt_len);
+	if (find(messages, "input_ids", '[', &out->value))
+		return true;
+	out->kind = RAW_TEXT;
+	out->value = out->text;
+	return out->text.data != NULL;
+}
+
+void raw_prompt_text(const struct raw_prompt *prompt, struct answer_text *out)
+{
+	buf_clear(&out->text);
+	out->present = prompt->text.data != NULL;
+	if (out->present)
+		jt_unescape(prompt->text.data + 1,
+			prompt->text.data + prompt->text.len - 1, &out->text);
 }
 
 bool raw_prompt_ids(struct bytes list, struct answer_ids *out)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "common/mem.h"
 #include "worker/reader_state.h"
 
 static void bad(struct reader *r, const char *why)
@@ -192,4 +193,74 @@ void raw_rows_settle(struct reader *r)
 		(l->has_logprobs && l->n_logprobs != rows->n) ||
 		(l->has_tops && l->n_tops != rows->n))
 		bad(r, "the lists of the logprobs are not equally long");
+}
+
+/* The sampled token of a row whose list has it. */
+static void find_own(struct rows *rows, uint32_t i)
+{
+	for (uint32_t j = rows->first[i]; j < rows->first[i + 1]; j++)
+		if (rows->cand_id[j] == rows->id[i]) {
+			rows->logprob[i] = rows->cand_logprob[j];
+			rows->token_at[i] = rows->cand_at[j];
+			rows->token_len[i] = rows->cand_len[j];
+		}
+}
+
+static void drop_rows(struct rows *rows, uint32_t n)
+{
+	uint32_t left = rows->n - n, from = rows->first[n], m = rows->m - from;
+
+#define DROP(array, at, count)                                                         \
+	memmove((array), (array) + (at), (count) * sizeof(*(array)))
+	DROP(rows->id, n, left);
+	DROP(rows->logprob, n, left);
+	DROP(rows->token_at, n, left);
+	DROP(rows->token_len, n, left);
+	DROP(rows->cand_id, from, m);
+	DROP(rows->cand_logprob, from, m);
+	DROP(rows->cand_at, from, m);
+	DROP(rows->cand_len, from, m);
+	for (uint32_t i = 0; i <= left; i++)
+		rows->first[i] = rows->first[n + i] - from;
+	rows->n = left;
+	rows->m = m;
+}
+
+static void set_ids(struct answer_ids *ids, const uint32_t *from, uint32_t n)
+{
+	MEM_GROW(ids->at, ids->cap, (size_t)n + 1);
+	memmove(ids->at, from, n * sizeof(*from));
+	ids->n = n;
+	ids->present = true;
+}
+
+void raw_rows_settle_scored(struct reader *r)
+{
+	struct answer *a = r->answer;
+	struct rows *rows = &a->rows;
+	uint32_t n_prompt = r->rules.prompt_len;
+
+	reader_text_reset(&a->content);
+	if (!a->has_rows || rows->n == 0)
+		return;
+	if (!r->lists.has_tokens && a->prompt_token_ids.n != rows->n) {
+		bad(r, "there is not one row for each token of what was given");
+		return;
+	}
+	if (n_prompt >= rows->n) {
+		bad(r, "there are no more rows than tokens of the prompt");
+		return;
+	}
+	for (uint32_t i = 0; i < rows->n && !r->lists.has_tokens; i++) {
+		rows->id[i] = a->prompt_token_ids.at[i];
+		find_own(rows, i);
+	}
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (rows->id[i] == TOKEN_ID_UNKNOWN) {
+			bad(r, "the server does not say which tokens it scored");
+			return;
+		}
+	set_ids(&a->token_ids, rows->id + n_prompt, rows->n - n_prompt);
+	set_ids(&a->prompt_token_ids, rows->id, n_prompt);
+	drop_rows(rows, n_prompt);
 }

@@ -48,4 +48,10 @@ void raw_rows_top_end(struct reader *r);
 /* All of it has been read. */
 void raw_rows_settle(struct reader *r);
 
+/* Of what was given and scored (rules.scored): the rows are those of the whole
+ * prompt, of which only the part behind rules.prompt_len stays. Token ids are taken
+ * from prompt_token_ids where the rows have none of their own. What the server
+ * generated beside is thrown away. */
+void raw_rows_settle_scored(struct reader *r);
+
 #endif

@@ -103,6 +103,9 @@ static enum reason judge_finish(struct reader *r)
 			a->finish = FINISH_TOOL_CALLS;
 		if (f->reason != REASON_NONE)
 			return because(a, f->reason, "the server gave up");
+		/* What was given has ended where it ends. */
+		if (r->rules.scored)
+			a->finish = FINISH_STOP;
 		return REASON_NONE;
 	}
 	return because(a, REASON_UNKNOWN_FINISH, "the finish reason is unknown");
@@ -139,7 +142,8 @@ static enum reason judge_content(struct answer *a)
 static enum reason judge_missing_rows(struct reader *r)
 {
 	struct answer *a = r->answer;
-	bool has_text = is_given(&a->content) || is_given(&a->reasoning);
+	bool has_text =
+		r->rules.scored || is_given(&a->content) || is_given(&a->reasoning);
 
 	a->flags |= FLAG_LOGITS_MISSING;
 	if (r->rules.logits_required && has_text)
@@ -162,7 +166,9 @@ static enum reason judge_rows(struct reader *r)
 		return reason;
 	if (r->rows.tokens.bad)
 		return because(a, REASON_BAD_LOGPROBS, r->rows.tokens.bad);
-	align_counts(a);
+	/* Usage counts other tokens than those that were scored. */
+	if (!r->rules.scored)
+		align_counts(a);
 	verdict = rows_normalise(&a->rows, r->rules.top_logprobs);
 	if (verdict.reason != REASON_NONE)
 		return because(a, verdict.reason, verdict.why);
@@ -193,7 +199,7 @@ static enum reason judge_answer(struct reader *r)
 	if (reason == REASON_NONE)
 		reason = judge_usage(r);
 	if (reason == REASON_NONE)
-		reason = judge_content(a);
+		reason = r->rules.scored ? REASON_NONE : judge_content(a);
 	if (reason == REASON_NONE)
 		reason = judge_rows(r);
 	return reason;

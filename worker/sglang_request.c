@@ -25,11 +25,14 @@ enum err_code sglang_form_init(
 	json_t *body = json_pack("{s:{s:i}, s:b, s:b}", "sampling_params", "n", 1,
 		"stream", 0, "return_logprob", terms->top_logprobs > 0);
 
+	if (terms->score)
+		json_object_set_new(json_object_get(body, "sampling_params"),
+			"max_new_tokens", json_integer(0));
 	if (terms->top_logprobs > 0)
 		json_object_update_new(body,
 			json_pack("{s:I, s:i, s:b}", "top_logprobs_num",
 				(json_int_t)terms->top_logprobs, "logprob_start_len",
-				-1, "return_text_in_logprobs", 0));
+				terms->score ? 0 : -1, "return_text_in_logprobs", 0));
 	return raw_form_init(form, &names, terms, body, err);
 }
 

@@ -17,6 +17,13 @@ enum {
 	PLACE_N
 };
 
+enum {
+	OWN_OUTPUT_TOKENS = OPENAI_OWN_INDEX + 1,
+	OWN_OUTPUT_TOPS,
+	OWN_INPUT_TOKENS,
+	OWN_INPUT_TOPS
+};
+
 static const struct shape_key root[] = {
 	KEY_ANSWER("text", TEXT, content),
 	KEY_ANSWER("output_ids", IDS, token_ids),
@@ -31,7 +38,7 @@ static const struct shape_key root[] = {
 
 #define ROWS_KEY(key, place)                                                           \
 	{                                                                              \
-		.name = (key), .len = sizeof(key) - 1, .value = VALUE_LIST,            \
+		.name = (key), .len = sizeof(key) - 1, .value = VALUE_OWN,             \
 		.about_rows = true, .at = (place)                                      \
 	}
 
@@ -42,8 +49,10 @@ static const struct shape_key meta[] = {
 	KEY_ANSWER("completion_tokens", COUNT, usage.completion_tokens),
 	KEY_ANSWER("cached_tokens", COUNT, usage.cached_prompt_tokens),
 	KEY_ANSWER("reasoning_tokens", COUNT, usage.reasoning_tokens),
-	ROWS_KEY("output_token_logprobs", PLACE_TOKENS),
-	ROWS_KEY("output_top_logprobs", PLACE_TOPS),
+	ROWS_KEY("output_token_logprobs", OWN_OUTPUT_TOKENS),
+	ROWS_KEY("output_top_logprobs", OWN_OUTPUT_TOPS),
+	ROWS_KEY("input_token_logprobs", OWN_INPUT_TOKENS),
+	ROWS_KEY("input_top_logprobs", OWN_INPUT_TOPS),
 };
 
 static const struct shape_key finish[] = {
@@ -152,12 +161,33 @@ static const struct shape_finish finishes[] = {
 	{0},
 };
 
+/* The lists of what was generated, or of what was given and is scored. */
+static void own(struct reader *r, unsigned number, enum jscan_event event)
+{
+	bool of_input = number == OWN_INPUT_TOKENS || number == OWN_INPUT_TOPS;
+
+	if (number <= OPENAI_OWN_INDEX) {
+		openai_own(r, number, event);
+	} else if (of_input != r->rules.scored || event == JSCAN_NULL) {
+		reader_skip_value(r, event);
+	} else if (event != JSCAN_ARRAY) {
+		reader_wrong_value(r, event);
+	} else {
+		reader_enter(r, number == OWN_OUTPUT_TOPS || number == OWN_INPUT_TOPS
+					? PLACE_TOPS
+					: PLACE_TOKENS);
+	}
+}
+
 static void settle(struct reader *r)
 {
 	struct answer *a = r->answer;
+	bool has_text = a->content.present;
 
 	raw_rows_settle(r);
-	if (a->content.present) {
+	if (r->rules.scored)
+		raw_rows_settle_scored(r);
+	if (has_text) {
 		r->n_choices = 1;
 		r->has_choices = r->has_message = true;
 	}
@@ -172,6 +202,6 @@ const struct shape sglang_shape = {
 	.places = places,
 	.finishes = finishes,
 	.streamed = FRAMING_WHOLE,
-	.own = openai_own,
+	.own = own,
 	.settle = settle,
 };

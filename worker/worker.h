@@ -221,6 +221,9 @@ void asking_ended(void *to, struct transfer *t, const struct http_outcome *o);
 struct answer_rules asking_rules(const struct job *job,
 	const struct job_sampling *sampling, const struct endpoint *e,
 	size_t prompt_bytes);
+/* Where the job scores what it is given. */
+void asking_score_rules(
+	const struct job *job, struct bytes messages, struct answer_rules *rules);
 void asking_release(struct worker *w, struct ask *a);
 /* Ready to send something. */
 struct ask *asking_take(struct worker *w);

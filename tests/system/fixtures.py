@@ -54,7 +54,7 @@ def group_of(case):
     """What a job must have in common to play the case; None if no job can."""
     k = int(re.search(r"k=(\d+)", case.rules)[1])
     required = "required" in case.rules
-    if "body_max" in case.rules or case.path.startswith(os.path.join(DATA, *ABORTS)):
+    if re.search("body_max|scored", case.rules) or case.path.startswith(os.path.join(DATA, *ABORTS)):
         return None
     if case.api == "anthropic" and k and required:
         return None

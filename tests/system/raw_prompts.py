@@ -6,6 +6,7 @@ What is stored of every token - its id, its logprob, the candidates' ids and log
 the tail - is held against tests/raw_model.py, to float32.
 """
 import array
+import json
 import math
 
 from rig import Rig, Server, main
@@ -63,7 +64,7 @@ def check(sample, api):
         assert sample["eos_row"] is False, sample
     else:
         assert (new[-1] == EOS) == ended and sample["usage"]["completion_tokens"] == len(new)
-    if api == "completions":
+    if api == "completions" or isinstance(sample["prompt"], dict):
         assert sample["prompt_token_ids"] == ids, sample
     assert sample["usage"]["prompt_tokens"] == len(ids)
     return len(new), outside
@@ -117,6 +118,91 @@ def llamacpps_answers_are_the_models(retort):
     one(retort, "llamacpp")
 
 
+def check_scored(sample, api, ids, prompt_len):
+    """Every token behind the prompt has the row that the model gives it."""
+    assert sample["prompt_token_ids"] == ids[:prompt_len], sample
+    assert sample["token_ids"] == ids[prompt_len:], sample
+    assert sample["finish_reason"] == "stop" and not sample["flags"], sample
+    for i, token in enumerate(ids[prompt_len:]):
+        values = raw_model.logprobs(tuple(ids[:prompt_len + i]))
+        listed = raw_model.top(values, K)
+        where = (sample["id"], i)
+        assert near(sample["logprobs"][i], values[token]), where
+        if api == "completions" and token not in listed:
+            listed = sorted(listed + [token], key=lambda t: (-values[t], t))
+        assert sample["top_ids"][i] == listed, where
+        assert all(near(a, values[t]) for a, t in zip(sample["top_logprobs"][i], listed)), where
+        tail = 1 - sum(math.exp(values[t]) for t in listed)
+        assert near(sample["tail_mass"][i], tail, 1e-7), where
+    return len(ids) - prompt_len
+
+
+def what_is_given_is_scored(retort):
+    """By both servers that can, from ids and from texts; and a second teacher scores
+    what a first one has written."""
+    with RawServer("/completion") as writer, Rig(retort, "writer") as r:
+        r.corpus([x for x in LINES if "input_ids" in x])
+        job(r, writer.port, "llamacpp")
+        r.run()
+        written = r.export("--logits")
+    lines = [{"id": "%s/%d" % (x["id"], x["sample"]), "text": x["content"], "level": 1,
+              "input_ids": x["prompt_token_ids"] + x["token_ids"],
+              "prompt_len": len(x["prompt_token_ids"])} for x in written]
+    texts = [{"id": "t%d" % i, "text": "Café %d. It is %d" % (i, i * i)} for i in range(8)]
+    bad = [({"input_ids": [1, 2], "prompt_len": 2}, "bad_prompt_len"),
+           ({"input_ids": [1, 2], "prompt_len": 0}, "bad_prompt_len"),
+           ({"input_ids": [1, 2], "prompt_len": "1"}, "bad_prompt_len"),
+           ({"input_ids": [1]}, "bad_ids"),
+           ({"prompt": "a", "completion": "b"}, "nothing_to_score")]
+    for api in ("completions", "sglang"):
+        with RawServer(API[api][0]) as t, Rig(retort) as r:
+            r.corpus(lines + texts + [x for x, _ in bad])
+            r.job(t.port, teacher={"api": api, "model": "raw", "logprobs_mode": "raw",
+                                   "url": "http://127.0.0.1:%d%s" % (t.port, API[api][1])},
+                  logits={"top_logprobs": K, "profile": "exact"}, mode="score")
+            with open(r.job_path, encoding="utf-8") as f:
+                whole = json.load(f)
+            del whole["sampling"]
+            r.write("job.json", json.dumps(whole))
+            checked = r.command("check", r.job_path)
+            assert checked.returncode == 0, checked.stdout + checked.stderr
+            r.run(workers=2)
+            rows = {row["id"]: row for row in r.export("--logits")}
+            r.verify()
+            reasons = [x["reason"] for x in r.query("select * from rejects order by line")]
+            assert reasons == [why for _, why in bad], reasons
+            tokens = 0
+            for line in lines:
+                row = rows.pop(line["id"])
+                assert row["content"] == line["text"] and row["extra"] == {"level": 1}
+                tokens += check_scored(row, api, line["input_ids"], line["prompt_len"])
+            for line in texts:
+                row = rows.pop(line["id"])
+                assert row["content"] == line["text"] and row["prompt"] == {
+                    "text": line["text"]}, row
+                tokens += check_scored(row, api, raw_model.ids_of(line["text"]), 1)
+            assert not rows and tokens > 200, (rows, tokens)
+            print("  %s: %d tokens scored, all as the model has them" % (api, tokens))
+
+
+def other_tokens_are_not_what_was_given(retort):
+    """A server that scores something else - it put a token before, or cut - is found
+    out, and nothing of it is kept."""
+    def before(request):
+        request["input_ids"] = [7] + request["input_ids"]
+
+    with RawServer("/generate", before) as t, Rig(retort) as r:
+        r.corpus([{"id": "a", "input_ids": [65, 66, 67], "prompt_len": 2}])
+        r.job(t.port, teacher={"api": "sglang", "model": "raw",
+                               "url": "http://127.0.0.1:%d" % t.port},
+              sampling={"n": 1, "temperature": None, "max_tokens": None, "seed": None},
+              logits={"top_logprobs": K}, mode="score", retry={"attempts": 1})
+        r.run(expect=3)
+        (failed,) = r.query("select * from failures")
+        assert failed["reason"] == "bad_logprobs", failed
+        assert not r.export()
+
+
 def an_abort_is_judged_by_the_status_that_it_names(retort):
     """Behind a 200: a full queue is waited for, a prompt that is too long is not."""
     busy = []
@@ -164,4 +250,5 @@ def the_built_in_teacher_serves_completions(retort):
 
 main(completions_are_the_models, sglangs_answers_are_the_models,
      llamacpps_answers_are_the_models, an_abort_is_judged_by_the_status_that_it_names,
-     the_built_in_teacher_serves_completions)
+     the_built_in_teacher_serves_completions, what_is_given_is_scored,
+     other_tokens_are_not_what_was_given)

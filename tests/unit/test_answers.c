@@ -86,6 +86,10 @@ static void read_rules(const char *text, struct answer_rules *rules)
 	*rules = (struct answer_rules){.top_logprobs = (uint32_t)atoi(at + 2),
 		.logits_required = strstr(text, "required") != NULL,
 		.stream = strstr(text, "stream") != NULL,
+		.scored = strstr(text, "scored=") != NULL,
+		.prompt_len = strstr(text, "scored=")
+				      ? (uint32_t)atoi(strstr(text, "scored=") + 7)
+				      : 0,
 		.loop = {6, 300},
 		.body_max = max ? (size_t)atoi(max + 9) : MIB(1)};
 }

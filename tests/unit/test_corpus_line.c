@@ -288,6 +288,39 @@ static void corpus_line__checks_raw_prompts(void **state)
 	CHECK(&rules, cases);
 }
 
+/* What is only scored is given. */
+static void corpus_line__checks_what_is_to_be_scored(void **state)
+{
+	static const struct case_of cases[] = {
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":2}", ""},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":1,\"text\":\"x\"}", ""},
+		{"{\"input_ids\":[1,2,3]}", ""},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":null}", ""},
+		{"{\"text\":\"x\"}", ""},
+		{"{\"input_ids\":[],\"text\":\"x\"}", ""},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":3}", "bad_prompt_len"},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":0}", "bad_prompt_len"},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":-1}", "bad_prompt_len"},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":1.5}", "bad_prompt_len"},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":1e0}", "bad_prompt_len"},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":4294967297}", "bad_prompt_len"},
+		{"{\"input_ids\":[1,2,3],\"prompt_len\":\"1\"}", "bad_prompt_len"},
+		{"{\"input_ids\":[1]}", "bad_ids"},
+		{"{\"input_ids\":[1,\"2\"]}", "bad_ids"},
+		{"{\"text\":\"\"}", "nothing_to_score"},
+		{"{\"text\":5}", "nothing_to_score"},
+		{"{\"prompt\":\"x\",\"completion\":\"y\"}", "nothing_to_score"},
+		{"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+			"nothing_to_score"},
+		{"{\"text\":\"x\",\"system\":\"y\"}", "not_raw"},
+	};
+	struct prompt_rules rules = no_rules;
+
+	(void)state;
+	rules.some_raw = rules.all_raw = rules.scores = true;
+	CHECK(&rules, cases);
+}
+
 #define LIST(list) "{\"messages\":" list "}"
 #define USER "{\"role\":\"user\",\"content\":\"x\"}"
 
@@ -468,6 +501,7 @@ int main(void)
 		cmocka_unit_test(corpus_line__finds_the_id),
 		cmocka_unit_test(corpus_line__knows_every_shape),
 		cmocka_unit_test(corpus_line__checks_raw_prompts),
+		cmocka_unit_test(corpus_line__checks_what_is_to_be_scored),
 		cmocka_unit_test(corpus_line__checks_messages),
 		cmocka_unit_test(corpus_line__asks_for_the_templates_columns),
 		cmocka_unit_test(corpus_line__bounds_what_a_template_makes_of_a_line),

@@ -171,6 +171,55 @@ static void job__knows_raw_apis(void **state)
 	assert_non_null(strstr(err.msg, "did you mean 'sglang'?"));
 }
 
+/* A job that scores samples nothing. */
+static void job__scores_only_what_can_be_scored(void **state)
+{
+	static const char *const wrong[][3] = {
+		{"\"api\":\"sglang\"", "", "mode: score needs logits.top_logprobs"},
+		{"\"api\":\"openai\"", ",\"logits\":{\"top_logprobs\":5}",
+			"mode: teacher 't' cannot score by the api openai-chat"},
+		{"\"api\":\"llamacpp\"", ",\"logits\":{\"top_logprobs\":5}",
+			"mode: teacher 't' cannot score by the api llamacpp"},
+		{"\"api\":\"sglang\"",
+			",\"logits\":{\"top_logprobs\":5},\"sampling\":{\"n\":2}",
+			"sampling: has nothing to say"},
+		{"\"api\":\"sglang\"",
+			",\"logits\":{\"top_logprobs\":5},\"sampling\":{\"stop\":\"a\"}",
+			"sampling: has nothing to say"},
+		{"\"api\":\"sglang\"",
+			",\"logits\":{\"top_logprobs\":5},\"template\":\"{{a}}\"",
+			"template: is not for mode score"},
+	};
+	struct job job, other;
+	struct err err = {0};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(text, sizeof(text), RAW("%s", "%s,\"mode\":\"score\""),
+			wrong[i][0], wrong[i][1]);
+		assert_int_equal(parse(text, &job, &err), ERR_INVALID);
+		if (!strstr(err.msg, wrong[i][2]))
+			fail_msg("%s", err.msg);
+	}
+	assert_int_equal(
+		parse(RAW("\"api\":\"sglang\"", ",\"logits\":{\"top_logprobs\":5},"
+						"\"mode\":\"score\""),
+			&job, &err),
+		ERR_NONE);
+	assert_int_equal(job.task, JOB_TASK_SCORE);
+	assert_int_equal(
+		parse(RAW("\"api\":\"sglang\"", ",\"logits\":{\"top_logprobs\":5}"),
+			&other, &err),
+		ERR_NONE);
+	assert_int_equal(other.task, JOB_TASK_SAMPLE);
+	/* Another mode is another meaning. */
+	assert_int_not_equal(job_compare(&job, &other, &err), ERR_NONE);
+	assert_non_null(strstr(err.msg, "mode"));
+	job_release(&job);
+	job_release(&other);
+}
+
 static void job__refuses_a_key_in_the_clear(void **state)
 {
 	static const char *const ours[] = {"127.0.0.1", "127.1.2.3:8000", "localhost",
@@ -302,6 +351,7 @@ int main(void)
 		cmocka_unit_test(job__reads_the_whole_of_the_documented_file),
 		cmocka_unit_test(job__names_the_place_of_what_is_wrong),
 		cmocka_unit_test(job__knows_raw_apis),
+		cmocka_unit_test(job__scores_only_what_can_be_scored),
 		cmocka_unit_test(job__refuses_a_key_in_the_clear),
 		cmocka_unit_test(job__names_a_tokenizer),
 		cmocka_unit_test(job__tells_free_changes_from_new_meanings),

@@ -278,12 +278,24 @@ static void prompt__has_token_ids_in_place_of_messages(void **state)
 		{"{\"input_ids\":[1],\"prompt\":\"x\"}", "[" USER("x") "]", "(none)",
 			"{\"input_ids\":[1]}"},
 	};
+	static const struct expect scored[] = {
+		{"{\"input_ids\" : [ 1, 22 ],\"level\":1}",
+			"{\"input_ids\":[1,22],\"prompt_len\":1}", "(none)",
+			"{\"level\":1}"},
+		{"{\"text\":\"\\u00e9\",\"input_ids\":[1,2,3],\"prompt_len\":2}",
+			"{\"input_ids\":[1,2,3],\"prompt_len\":2,\"text\":\"\xc3\xa9\"}",
+			"(none)", "(none)"},
+		{"{\"text\":\"x\",\"answer\":\"y\"}", "{\"text\":\"x\"}", "y",
+			"(none)"},
+	};
 	struct prompt_rules rules;
 
 	(void)state;
 	make_rules(&rules, NULL, NULL, false);
 	rules.some_raw = rules.all_raw = true;
 	CHECK(&rules, list);
+	rules.scores = true;
+	CHECK(&rules, scored);
 	prompt_rules_release(&rules);
 }
 

@@ -188,6 +188,34 @@ static void raw_request__has_each_servers_names(void **state)
 	end(&s);
 }
 
+static void raw_request__asks_what_a_teacher_thinks_of_a_text(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s, "completions", SERVER_VLLM);
+	s.terms.score = true;
+	s.terms.top_logprobs = 20;
+	check(&s, "{\"input_ids\":[1,2,3],\"prompt_len\":2,\"text\":\"a\"}", SEED_NONE,
+		"{\"model\":\"m\",\"max_tokens\":1,\"prompt_logprobs\":20,"
+		"\"return_token_ids\":true,\"prompt\":[1,2,3]}");
+	check(&s, "{\"text\":\"a\"}", SEED_NONE,
+		"{\"model\":\"m\",\"max_tokens\":1,\"prompt_logprobs\":20,"
+		"\"return_token_ids\":true,\"prompt\":\"a\"}");
+	s.terms.server = SERVER_OPENAI;
+	check_refused(&s, "cannot score");
+	end(&s);
+	begin(&s, "sglang", SERVER_SGLANG);
+	s.terms.score = true;
+	s.terms.top_logprobs = 20;
+	check(&s, "{\"input_ids\":[1,2,3],\"prompt_len\":2}", SEED_NONE,
+		"{\"sampling_params\":{\"n\":1,\"max_new_tokens\":0},\"stream\":false,"
+		"\"return_logprob\":true,\"top_logprobs_num\":20,"
+		"\"logprob_start_len\":0,\"return_text_in_logprobs\":false,"
+		"\"input_ids\":[1,2,3]}");
+	end(&s);
+}
+
 static void raw_request__names_what_it_cannot_send(void **state)
 {
 	static const struct {
@@ -369,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(raw_request__sends_nothing_that_is_not_set),
 		cmocka_unit_test(raw_request__has_each_servers_names),
+		cmocka_unit_test(raw_request__asks_what_a_teacher_thinks_of_a_text),
 		cmocka_unit_test(raw_request__names_what_it_cannot_send),
 		cmocka_unit_test(raw_request__lets_extra_body_win),
 		cmocka_unit_test(raw_request__a_prompts_own_wishes_win),
