@@ -240,7 +240,7 @@ static bool unpack(
 		return false;
 	memcpy(r->extra, head->body.data + head->packed, n_extra);
 	memset(r->extra + n_extra, 0, EXTRA_PAD);
-	*bits = (struct extra_bits){r->extra, n_extra, 0};
+	*bits = (struct extra_bits){r->extra, n_extra, 0, columns_by_eight()};
 	return true;
 }
 

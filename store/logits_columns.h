@@ -2,8 +2,9 @@
 /*
  * logits_columns.h - the loops in which decoding spends its time
  *
- * Each has two forms of the same code, one compiled for processors with BMI2; the
- * first call chooses.
+ * Those that read numbers have two forms, one of which does eight at a time on
+ * processors with AVX2. They give the same, and stop at the same place; where a
+ * symbol is wrong both say so.
  */
 #ifndef RETORT_STORE_LOGITS_COLUMNS_H
 #define RETORT_STORE_LOGITS_COLUMNS_H
@@ -17,14 +18,18 @@
 #define IS_WRONG (UINT64_C(1) << 63)
 
 /* Bytes that may be read behind the extra bits; they are zeros. */
-#define EXTRA_PAD 8
+#define EXTRA_PAD 16
 
 /* The extra bits, read from the low end. */
 struct extra_bits {
 	const unsigned char *data;
-	size_t len; /* bytes; EXTRA_PAD more follow */
-	size_t at;  /* bits read; may be more than there are */
+	size_t len;    /* bytes; EXTRA_PAD more follow */
+	size_t at;     /* bits read; may be more than there are */
+	bool by_eight; /* only where columns_by_eight() says so */
 };
+
+/* Whether this processor can read eight numbers at a time. */
+bool columns_by_eight(void);
 
 /* A column of n numbers; false if one of its symbols is wrong. */
 bool columns_read_numbers(const uint64_t *table, const unsigned char *symbols, size_t n,
