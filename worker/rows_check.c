@@ -206,6 +206,9 @@ static uint16_t rank_by_text(
 		double away = fabs(r->cand_logprob[j] - own); /* perhaps NaN */
 
 		if (same_text(r, r->token_at[i], r->token_len[i], j)) {
+			/* Nothing is nearer: the entry itself, as a rule. */
+			if (away == 0)
+				return (uint16_t)(j - begin);
 			n_same++;
 			if (isnan(own) || away < nearest) {
 				nearest = away;

@@ -47,7 +47,7 @@ http {{
   server {{
     listen 127.0.0.1:{port}; default_type application/json;
     location /v1/models {{ return 404; }}
-    location / {{ return 200 '{answer}'; }}
+    {answer}
   }}
 }}
 """
@@ -64,9 +64,10 @@ def free_port():
 
 
 @contextlib.contextmanager
-def nginx(r):
+def nginx(r, answer):
+    """`answer`: the location that answers, in nginx's words."""
     port = free_port()
-    config = r.write("nginx.conf", CONFIG.format(dir=r.dir, port=port, answer=ANSWER))
+    config = r.write("nginx.conf", CONFIG.format(dir=r.dir, port=port, answer=answer))
     command = ["/usr/sbin/nginx", "-c", config, "-e",
                r.path("nginx.err")]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -106,7 +107,7 @@ class Reader(threading.Thread):
             self.reads += done.returncode == 0
 
 
-def run_rate(r, monitored):
+def run_rate(r, monitored=False):
     """Samples a second that a whole run commits, but for its first and last seconds."""
     subprocess.run(["rm", "-rf", r.run_dir], check=True)
     reader = Reader(r)
@@ -128,7 +129,8 @@ def run_rate(r, monitored):
 def pipeline(build):
     """Rounds of wrk, a run, a run that is watched, in turns."""
     bare, plain, watched = [], [], []
-    with Rig(os.path.join(build, "retort"), "pipeline") as r, nginx(r) as port:
+    with Rig(os.path.join(build, "retort"), "pipeline") as r, nginx(
+            r, "location / { return 200 '%s'; }" % ANSWER) as port:
         r.corpus({"id": "p%d" % i, "prompt": "What is %d plus 35? Explain the steps and put the "
                   "answer at the end." % i} for i in range(PROMPTS))
         r.write("job.json", json.dumps({
