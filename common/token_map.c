@@ -15,15 +15,24 @@ void token_map_release(struct token_map *m)
 	*m = (struct token_map){0};
 }
 
+static uint64_t hash_of(uint16_t ordinal, struct bytes token)
+{
+	return hash64_seeded(token.data, token.len, ordinal);
+}
+
 /* The slot that holds the key, or the free one where it would go. */
-static size_t slot_of(const struct token_map *m, uint16_t ordinal, struct bytes token)
+static size_t slot_of(
+	const struct token_map *m, uint64_t hash, uint16_t ordinal, struct bytes token)
 {
 	size_t mask = m->n_slots - 1;
-	size_t i = hash64_seeded(token.data, token.len, ordinal) & mask;
+	size_t i = hash & mask;
 
 	for (; m->slot[i]; i = (i + 1) & mask) {
-		const struct token_entry *e = &m->entry[m->slot[i] - 1];
+		const struct token_entry *e;
 
+		if (m->slot[i] >> 32 != hash >> 32)
+			continue;
+		e = &m->entry[(uint32_t)m->slot[i] - 1];
 		if (e->len == token.len && e->ordinal == ordinal &&
 			(token.len == 0 ||
 				memcmp(m->pool + e->at, token.data, token.len) == 0))
@@ -39,9 +48,11 @@ static void grow_slots(struct token_map *m)
 	m->slot = mem_zalloc(m->n_slots, sizeof(*m->slot));
 	for (size_t i = 0; i < m->n; i++) {
 		const struct token_entry *e = &m->entry[i];
+		struct bytes token = bytes_of(m->pool + e->at, e->len);
+		uint64_t hash = hash_of(e->ordinal, token);
 
-		m->slot[slot_of(m, e->ordinal, bytes_of(m->pool + e->at, e->len))] =
-			(uint32_t)i + 1;
+		m->slot[slot_of(m, hash, e->ordinal, token)] =
+			hash >> 32 << 32 | ((uint32_t)i + 1);
 	}
 }
 
@@ -52,7 +63,7 @@ bool token_map_find(
 
 	if (m->n == 0)
 		return false;
-	found = m->slot[slot_of(m, ordinal, token)];
+	found = (uint32_t)m->slot[slot_of(m, hash_of(ordinal, token), ordinal, token)];
 	if (found)
 		*id = m->entry[found - 1].id;
 	return found != 0;
@@ -61,13 +72,16 @@ bool token_map_find(
 void token_map_add(
 	struct token_map *m, uint16_t ordinal, struct bytes token, uint32_t id)
 {
+	uint64_t hash = hash_of(ordinal, token);
+
 	if (2 * (m->n + 1) > m->n_slots)
 		grow_slots(m);
 	MEM_GROW(m->entry, m->cap, m->n + 1);
 	MEM_GROW(m->pool, m->pool_cap, m->pool_len + token.len);
 	if (token.len)
 		memcpy(m->pool + m->pool_len, token.data, token.len);
-	m->slot[slot_of(m, ordinal, token)] = (uint32_t)m->n + 1;
+	m->slot[slot_of(m, hash, ordinal, token)] =
+		hash >> 32 << 32 | ((uint32_t)m->n + 1);
 	m->entry[m->n++] = (struct token_entry){
 		(uint32_t)m->pool_len, (uint16_t)token.len, ordinal, id};
 	m->pool_len += token.len;

@@ -27,7 +27,9 @@ struct token_map {
 	size_t n, cap;
 	unsigned char *pool;
 	size_t pool_len, pool_cap;
-	uint32_t *slot; /* entry + 1; 0: free */
+	/* Half of the hash, then entry + 1; 0: free. So most of what is not meant
+	 * is passed over without a look at its entry. */
+	uint64_t *slot;
 	size_t n_slots; /* a power of two, more than twice n */
 };
 

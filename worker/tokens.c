@@ -206,6 +206,46 @@ static uint16_t ordinal_of_sampled(const struct rows *rows, uint32_t row)
 	return 0;
 }
 
+static struct bytes candidate_bytes(const struct rows *rows, uint32_t i)
+{
+	return bytes_of(rows->pool.data + rows->cand_at[i], rows->cand_len[i]);
+}
+
+/*
+ * Two candidates of one row have equal bytes just if the first token of these
+ * bytes is the same, so that ids are compared and not texts. A row with a token
+ * that is not known yet is left to intern_slowly.
+ */
+static bool intern_known(const struct vocabulary *v, struct rows *rows, uint32_t row)
+{
+	uint32_t first = rows->first[row], end = rows->first[row + 1];
+	uint32_t *id = rows->cand_id;
+	bool twice = false;
+
+	for (uint32_t i = first; i < end; i++) {
+		uint32_t same = 0;
+
+		if (rows->cand_len[i] == TOKEN_BYTES_UNKNOWN ||
+			!token_map_find(&v->map, 0, candidate_bytes(rows, i), &id[i]))
+			return false;
+		for (uint32_t j = first; j < i; j++)
+			same |= id[j] == id[i];
+		twice = twice || same;
+	}
+	return !twice;
+}
+
+static void intern_slowly(struct tokens *t, const struct vocabulary *v,
+	struct rows *rows, uint32_t row, struct wire_intern *ask)
+{
+	for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
+		rows->cand_id[i] = TOKEN_ID_UNKNOWN;
+		if (rows->cand_len[i] != TOKEN_BYTES_UNKNOWN)
+			look_up(t, v, ordinal_of(rows, rows->first[row], i),
+				candidate_bytes(rows, i), &rows->cand_id[i], ask);
+	}
+}
+
 bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
 	struct wire_intern *ask)
 {
@@ -220,14 +260,8 @@ bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
 				bytes_of(rows->pool.data + rows->token_at[row],
 					rows->token_len[row]),
 				&rows->id[row], ask);
-		for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
-			rows->cand_id[i] = TOKEN_ID_UNKNOWN;
-			if (rows->cand_len[i] != TOKEN_BYTES_UNKNOWN)
-				look_up(t, v, ordinal_of(rows, rows->first[row], i),
-					bytes_of(rows->pool.data + rows->cand_at[i],
-						rows->cand_len[i]),
-					&rows->cand_id[i], ask);
-		}
+		if (!intern_known(v, rows, row))
+			intern_slowly(t, v, rows, row, ask);
 	}
 	return ask->n == 0;
 }
