@@ -176,8 +176,12 @@ static bool has_joined_row(const struct rows *r)
  * that the end lacks, but a token within the answer. */
 static bool lacks_row_before_end(const struct answer *a)
 {
+	struct bytes last;
+
+	/* Bytes that are not told, or not exactly, are not nothing. */
 	return a->eos_row == EOS_ROW_NO && a->rows.n > 0 &&
 	       (a->finish == FINISH_STOP || a->finish == FINISH_TOOL_CALLS) &&
+	       rows_token(&a->rows, a->rows.n - 1, &last) && last.len == 0 &&
 	       rows_shows_nothing(&a->rows, a->rows.n - 1);
 }
 
