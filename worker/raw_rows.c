@@ -216,10 +216,12 @@ static void drop_rows(struct rows *rows, uint32_t n)
 	DROP(rows->logprob, n, left);
 	DROP(rows->token_at, n, left);
 	DROP(rows->token_len, n, left);
-	DROP(rows->cand_id, from, m);
-	DROP(rows->cand_logprob, from, m);
-	DROP(rows->cand_at, from, m);
-	DROP(rows->cand_len, from, m);
+	if (m > 0) {
+		DROP(rows->cand_id, from, m);
+		DROP(rows->cand_logprob, from, m);
+		DROP(rows->cand_at, from, m);
+		DROP(rows->cand_len, from, m);
+	}
 	for (uint32_t i = 0; i <= left; i++)
 		rows->first[i] = rows->first[n + i] - from;
 	rows->n = left;

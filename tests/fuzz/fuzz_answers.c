@@ -2,7 +2,7 @@
 /* The answer of a teacher: the same reading however it is cut into pieces, and
  * what is readable has the form that everything behind it counts on. The first
  * byte is the question (two bits of it how many answers an OpenAI-shaped one
- * wants), the second the size of the pieces, the protocol and whether it streams. */
+ * wants, or how much of what was given is not to be scored), the second the size of the pieces, the protocol and whether it streams. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -189,6 +189,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		rules.loop = (struct loop_rule){6, 300};
 		if (shape == &openai_shape && !rules.stream)
 			rules.n_choices = 1u + (input[0] >> 6);
+		if ((shape == &completions_shape || shape == &sglang_shape) &&
+			!rules.stream) {
+			rules.prompt_len = input[0] >> 6;
+			rules.scored = rules.prompt_len > 0;
+		}
 		link_up(whole, rules.n_choices);
 		link_up(pieces, rules.n_choices);
 		reason = read_in(reader, shape, &rules, input + 2, len - 2, len, whole);
