@@ -16,6 +16,7 @@ void block_reader_init(struct block_reader *r)
 		r->number[s] = s < SYMBOLS ? symbol_base(s) | (uint64_t)symbol_extra(s)
 								      << 32
 					   : IS_WRONG;
+	powers_init(&r->powers);
 }
 
 void block_reader_release(struct block_reader *r)
@@ -164,7 +165,7 @@ static bool read_tails(struct block_reader *r, const unsigned char *symbols,
 	if (!columns_read_numbers(r->number, symbols, rows, bits, r->numbers))
 		return false;
 	for (uint32_t i = 0; i < rows; i++)
-		tail[i] = tail_of(r->numbers[i], r->keys[i], steps);
+		tail[i] = tail_of(&r->powers, r->numbers[i], r->keys[i], steps);
 	return true;
 }
 
@@ -181,49 +182,54 @@ static bool read_columns(const unsigned char *symbols, uint32_t rows, uint16_t *
 {
 	const unsigned char *length = symbols + COLUMN_BYTES * (size_t)rows;
 	const unsigned char *list = symbols + COLUMN_LISTED * (size_t)rows;
+	const unsigned char *at = symbols, *own = symbols + (size_t)rows;
+	uint32_t n_ids = 0, n_logprobs = 0;
 	uint64_t m = 0;
+	bool wrong = false;
 
-	*c = (struct columns){.at = symbols,
-		.own = symbols + (size_t)rows,
-		.spelled = symbols + ROW_COLUMNS * (size_t)rows};
 	for (uint32_t i = 0; i < rows; i++) {
+		unsigned n = list[i] | (unsigned)list[rows + i] << 8;
+
 		n_bytes[i] = (uint16_t)(length[i] | length[rows + i] << 8);
-		listed[i] = (uint16_t)(list[i] | list[rows + i] << 8);
-		m += listed[i];
-		c->n_ids += c->at[i] == AT_SPELLED;
-		c->n_logprobs += c->own[i] == OWN_SPELLED;
-		if ((c->at[i] < AT_SPELLED && c->at[i] >= listed[i]) ||
-			c->own[i] > OWN_SPELLED ||
-			(c->own[i] == OWN_LISTED && c->at[i] >= AT_SPELLED))
-			return false;
+		listed[i] = (uint16_t)n;
+		m += n;
+		n_ids += at[i] == AT_SPELLED;
+		n_logprobs += own[i] == OWN_SPELLED;
+		/* Without branches: this is done for every row. */
+		wrong |= ((at[i] < AT_SPELLED) & (at[i] >= n)) |
+			 (own[i] > OWN_SPELLED) |
+			 ((own[i] == OWN_LISTED) & (at[i] >= AT_SPELLED));
 	}
-	c->m = (uint32_t)m;
-	return m <= UINT32_MAX;
+	*c = (struct columns){at, own, symbols + ROW_COLUMNS * (size_t)rows, n_ids,
+		n_logprobs, (uint32_t)m};
+	return !wrong && m <= UINT32_MAX;
 }
 
 static void fill_sampled(const struct columns *c, const uint32_t *spelled,
 	uint32_t rows, float steps, struct logits *l, size_t row, size_t candidate)
 {
 	const uint32_t *id = spelled, *key = spelled + c->n_ids;
+	const uint32_t *ids = l->ids + candidate;
+	const float *logprobs = l->logprobs + candidate;
+	const uint16_t *listed = l->listed + row;
+	uint32_t *own_id = l->id + row;
+	float *own = l->logprob + row;
 
-	for (uint32_t i = 0; i < rows; candidate += l->listed[row + i], i++) {
+	for (uint32_t i = 0; i < rows; ids += listed[i], logprobs += listed[i], i++) {
 		unsigned at = c->at[i];
-		bool is_listed = at < AT_SPELLED;
-		float *own = &l->logprob[row + i];
 
-		l->id[row + i] = is_listed          ? l->ids[candidate + at]
-				 : at == AT_SPELLED ? *id++
-						    : TOKEN_ID_UNKNOWN;
-		if (c->own[i] == OWN_ABSENT)
-			*own = NAN;
-		else if (c->own[i] == OWN_LISTED)
-			*own = l->logprobs[candidate + at];
-		else if (is_listed)
-			*own = logprob_of(key_of(l->logprobs[candidate + at], steps) +
-						  unzigzag(*key++),
-				steps);
+		own_id[i] = at < AT_SPELLED    ? ids[at]
+			    : at == AT_SPELLED ? *id++
+					       : TOKEN_ID_UNKNOWN;
+		if (c->own[i] == OWN_LISTED)
+			own[i] = logprobs[at];
+		else if (c->own[i] == OWN_ABSENT)
+			own[i] = NAN;
+		else if (at < AT_SPELLED)
+			own[i] = logprob_of(
+				key_of(logprobs[at], steps) + unzigzag(*key++), steps);
 		else
-			*own = logprob_of(*key++, steps);
+			own[i] = logprob_of(*key++, steps);
 	}
 }
 

@@ -34,6 +34,7 @@ struct block_reader {
 	/* By symbol: base, extra bits << 32, flags; of numbers, and of ids. */
 	uint64_t number[256], id[256];
 	uint32_t dictionary[DICTIONARY_MAX];
+	struct powers powers;
 };
 
 void block_reader_init(struct block_reader *r);

@@ -9,30 +9,32 @@
 #endif
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-/* Symbols between two looks at the end of the extra bits, and the most bytes that
- * theirs can be. */
+/* Symbols between two looks at the end of the extra bits. */
 #define CHUNK 32
-#define CHUNK_BYTES (CHUNK * 29 / 8 + 1)
+_Static_assert(CHUNK * 29 / 8 + 1 + 8 <= EXTRA_PAD, "what is read of a chunk");
 
-/* As many bits as the entry of a table says. `near_end`: there may be fewer. */
-ALWAYS_INLINE uint32_t take_extra(struct extra_bits *b, uint64_t entry, bool near_end)
+/* As many bits as the entry of a table says. `may_be_past`: of those before, too many
+ * may have been read already. */
+ALWAYS_INLINE uint32_t take_extra(
+	struct extra_bits *b, uint64_t entry, bool may_be_past)
 {
 	unsigned n = (unsigned)(entry >> 32) & 63;
 	size_t at = b->at >> 3;
-	uint64_t word = get_u64(b->data + (near_end && at > b->len ? b->len : at));
+	uint64_t word = get_u64(b->data + (may_be_past && at > b->len ? b->len : at));
 
 	word >>= b->at & 7;
 	b->at += n;
 	return (uint32_t)(word & ((UINT64_C(1) << n) - 1));
 }
 
-ALWAYS_INLINE bool is_near_end(const struct extra_bits *b)
+/* Not past it: a chunk can be read, if need be of the zeros there. */
+ALWAYS_INLINE bool is_within(const struct extra_bits *b)
 {
-	return (b->at >> 3) + CHUNK_BYTES > b->len;
+	return b->at >> 3 <= b->len;
 }
 
 ALWAYS_INLINE uint64_t read_chunk(const uint64_t *table, const unsigned char *symbols,
-	size_t n, bool near_end, struct extra_bits *b, uint32_t *out)
+	size_t n, bool may_be_past, struct extra_bits *b, uint32_t *out)
 {
 	uint64_t wrong = 0;
 
@@ -40,7 +42,7 @@ ALWAYS_INLINE uint64_t read_chunk(const uint64_t *table, const unsigned char *sy
 		uint64_t entry = table[symbols[i]];
 
 		wrong |= entry;
-		out[i] = (uint32_t)entry + take_extra(b, entry, near_end);
+		out[i] = (uint32_t)entry + take_extra(b, entry, may_be_past);
 	}
 	return wrong;
 }
@@ -52,7 +54,7 @@ static bool read_numbers(const uint64_t *table, const unsigned char *symbols, si
 	uint64_t wrong = 0;
 	size_t i = 0;
 
-	for (; i + CHUNK <= n && !is_near_end(&b); i += CHUNK)
+	for (; i + CHUNK <= n && is_within(&b); i += CHUNK)
 		wrong |= read_chunk(table, symbols + i, CHUNK, false, &b, out + i);
 	wrong |= read_chunk(table, symbols + i, n - i, true, &b, out + i);
 	*bits = b;
@@ -60,14 +62,14 @@ static bool read_numbers(const uint64_t *table, const unsigned char *symbols, si
 }
 
 ALWAYS_INLINE uint64_t read_ids_chunk(const uint64_t *table, const uint32_t *dictionary,
-	const unsigned char *symbols, size_t n, bool near_end, struct extra_bits *b,
+	const unsigned char *symbols, size_t n, bool may_be_past, struct extra_bits *b,
 	uint32_t *out)
 {
 	uint64_t wrong = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t entry = table[symbols[i]];
-		uint32_t v = (uint32_t)entry + take_extra(b, entry, near_end);
+		uint32_t v = (uint32_t)entry + take_extra(b, entry, may_be_past);
 		/* Without a branch: nobody can guess which ids are frequent. */
 		uint32_t is_place = 0 - (uint32_t)(entry >> 40 & 1);
 		uint32_t id = dictionary[v & is_place];
@@ -85,7 +87,7 @@ static bool read_ids(const uint64_t *table, const uint32_t *dictionary,
 	uint64_t wrong = 0;
 	size_t i = 0;
 
-	for (; i + CHUNK <= n && !is_near_end(&b); i += CHUNK)
+	for (; i + CHUNK <= n && is_within(&b); i += CHUNK)
 		wrong |= read_ids_chunk(
 			table, dictionary, symbols + i, CHUNK, false, &b, out + i);
 	wrong |= read_ids_chunk(
@@ -127,30 +129,41 @@ ALWAYS_INLINE __m128i load_4(const void *from)
 	return _mm_loadu_si128(from);
 }
 
-/* Four ranks, of four rows at a time; how many rows are done. */
-static uint32_t spread_by_four(const uint32_t *gaps, uint32_t rows, uint32_t c,
-	float steps, uint32_t *keys, float *out)
+/* Four ranks of four rows. */
+ALWAYS_INLINE __m128i spread_four(const uint32_t *gaps, uint32_t rows, uint32_t c,
+	__m128 minus_step, __m128i keys, float *out)
+{
+	__m128i key0 = _mm_add_epi32(keys, load_4(gaps));
+	__m128i key1 = _mm_add_epi32(key0, load_4(gaps + rows));
+	__m128i key2 = _mm_add_epi32(key1, load_4(gaps + 2 * (size_t)rows));
+	__m128i key3 = _mm_add_epi32(key2, load_4(gaps + 3 * (size_t)rows));
+	__m128 row0 = grid_logprobs(key0, minus_step);
+	__m128 row1 = grid_logprobs(key1, minus_step);
+	__m128 row2 = grid_logprobs(key2, minus_step);
+	__m128 row3 = grid_logprobs(key3, minus_step);
+
+	_MM_TRANSPOSE4_PS(row0, row1, row2, row3);
+	_mm_storeu_ps(out, row0);
+	_mm_storeu_ps(out + c, row1);
+	_mm_storeu_ps(out + 2 * (size_t)c, row2);
+	_mm_storeu_ps(out + 3 * (size_t)c, row3);
+	return key3;
+}
+
+/* `width` ranks, a multiple of four, of four rows at a time; how many rows are done. */
+static uint32_t spread_by_four(const uint32_t *gaps, uint32_t rows, uint32_t width,
+	uint32_t c, float steps, uint32_t *keys, float *out)
 {
 	__m128 minus_step = _mm_set1_ps(-1 / steps);
 	uint32_t i = 0;
 
 	for (; i + 4 <= rows; i += 4, out += 4 * (size_t)c) {
-		const uint32_t *gap = gaps + i;
-		__m128i key0 = _mm_add_epi32(load_4(keys + i), load_4(gap));
-		__m128i key1 = _mm_add_epi32(key0, load_4(gap + rows));
-		__m128i key2 = _mm_add_epi32(key1, load_4(gap + 2 * (size_t)rows));
-		__m128i key3 = _mm_add_epi32(key2, load_4(gap + 3 * (size_t)rows));
-		__m128 row0 = grid_logprobs(key0, minus_step);
-		__m128 row1 = grid_logprobs(key1, minus_step);
-		__m128 row2 = grid_logprobs(key2, minus_step);
-		__m128 row3 = grid_logprobs(key3, minus_step);
+		__m128i key = load_4(keys + i);
 
-		_mm_storeu_si128((void *)(keys + i), key3);
-		_MM_TRANSPOSE4_PS(row0, row1, row2, row3);
-		_mm_storeu_ps(out, row0);
-		_mm_storeu_ps(out + c, row1);
-		_mm_storeu_ps(out + 2 * (size_t)c, row2);
-		_mm_storeu_ps(out + 3 * (size_t)c, row3);
+		for (uint32_t w = 0; w < width; w += 4)
+			key = spread_four(gaps + (size_t)w * rows + i, rows, c,
+				minus_step, key, out + w);
+		_mm_storeu_si128((void *)(keys + i), key);
 	}
 	return i;
 }
@@ -214,7 +227,7 @@ AVX2 static bool read_numbers_avx2(const uint64_t *table, const unsigned char *s
 	uint64_t wrong = 0;
 	size_t i = 0;
 
-	for (; i + 8 <= n && !is_near_end(&b); i += 8) {
+	for (; i + 8 <= n && is_within(&b); i += 8) {
 		__m256i eight = load_eight(symbols + i);
 
 		if (has_many_extra(eight))
@@ -256,7 +269,7 @@ AVX2 static bool read_ids_avx2(const uint64_t *table, const uint32_t *dictionary
 	uint64_t wrong = 0;
 	size_t i = 0;
 
-	for (; i + 8 <= n && !is_near_end(&b); i += 8) {
+	for (; i + 8 <= n && is_within(&b); i += 8) {
 		__m256i eight = load_eight(symbols + i), v;
 		__m256i is_place = _mm256_cmpgt_epi32(eight, before_first);
 		__m256i is_wrong = _mm256_cmpgt_epi32(eight, last);
@@ -285,7 +298,7 @@ bool columns_by_eight(void)
 }
 
 #else
-#define spread_by_four(gaps, rows, c, steps, keys, out) 0
+#define spread_by_four(gaps, rows, width, c, steps, keys, out) 0
 #define read_numbers_avx2 read_numbers
 #define read_ids_avx2 read_ids
 
@@ -301,8 +314,8 @@ void columns_spread(const uint32_t *gaps, uint32_t rows, uint32_t width, uint32_
 {
 	uint32_t done = 0;
 
-	if (width == COLUMNS_TILE && steps > 0)
-		done = spread_by_four(gaps, rows, c, steps, keys, out);
+	if (width % 4 == 0 && steps > 0)
+		done = spread_by_four(gaps, rows, width, c, steps, keys, out);
 	spread(gaps, done, rows, width, c, steps, keys, out);
 }
 

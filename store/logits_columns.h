@@ -18,7 +18,7 @@
 #define IS_WRONG (UINT64_C(1) << 63)
 
 /* Bytes that may be read behind the extra bits; they are zeros. */
-#define EXTRA_PAD 16
+#define EXTRA_PAD 128
 
 /* The extra bits, read from the low end. */
 struct extra_bits {
@@ -40,8 +40,9 @@ bool columns_read_numbers(const uint64_t *table, const unsigned char *symbols, s
 bool columns_read_ids(const uint64_t *table, const uint32_t *dictionary,
 	const unsigned char *symbols, size_t n, struct extra_bits *bits, uint32_t *out);
 
-/* Ranks that are best spread at a time. */
-#define COLUMNS_TILE 4
+/* Ranks that are best spread at a time: those of a row are a line of the cache, which
+ * is then written once. */
+#define COLUMNS_TILE 16
 
 /* The logprobs of the next `width` ranks of rows that list c candidates each, out of
  * their gaps, which come rank after rank; out is where the first of them goes in the
