@@ -12,9 +12,10 @@
 #define LEVEL 1
 /* zstd's entropy tables are made anew where a column of other symbols begins,
  * if that many symbols follow: fewer are not worth a table. */
-#define COLUMN_MIN 32
-/* Gaps of the ranks from 1, 2, 4, ... on have tables of their own; from rank 8
- * on if so many symbols follow. */
+#define COLUMN_MIN 100
+/* Gaps of the ranks from 1, 4, 8, 16, ... on have tables of their own if a block
+ * has so many candidates; from rank 8 on if so many symbols follow. */
+#define CANDIDATES_MIN 2048
 #define GAPS_MIN 4096
 #define VARINT_MAX 5
 
@@ -60,6 +61,10 @@ struct logits_encoder *logits_encoder_new(void)
 	/* A block's length stands in its head. */
 	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, LEVEL);
 	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_contentSizeFlag, 0);
+	/* Symbols repeat where a column is of one value; other matches are chance, and
+	 * short ones dearer than their symbols. */
+	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_minMatch, 7);
+	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_hashLog, 10);
 	return e;
 }
 
@@ -240,7 +245,7 @@ static void put_gaps(struct logits_encoder *e, const float *logprobs, size_t m)
 	for (uint32_t rank = 0; left > 0; rank++) {
 		const float *row = logprobs;
 
-		if (rank > 0 && (rank & (rank - 1)) == 0 &&
+		if (m >= CANDIDATES_MIN && rank > 0 && (rank & (rank - 1)) == 0 &&
 			(rank == 1 || rank == 4 || (rank > 4 && left >= GAPS_MIN)))
 			end_column(e);
 		for (size_t r = 0; r < e->rows; row += listed[r], r++) {

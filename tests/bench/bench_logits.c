@@ -28,7 +28,7 @@
 #define SAMPLES 200
 #define ROUNDS 9
 #define COPIED_MIN MIB(384) /* from, and to: more than any cache */
-#define COPIES 32           /* of each sample in the environment */
+#define COPIES 8            /* of each sample in the environment */
 #define GETS 4000
 #define PLAIN_CANDIDATE 6 /* int32, fp16 */
 
@@ -346,7 +346,7 @@ static void measure_get(const struct topk_set *set, const char *folder)
 /* The slowest k counts. */
 static void speed(const char *folder)
 {
-	struct topk_set all = topk_make(SAMPLES / 4);
+	struct topk_set all = topk_make(SAMPLES);
 	struct speed least = {HUGE_VAL, HUGE_VAL};
 	struct copied c = {mem_alloc(COPIED_MIN), mem_alloc(COPIED_MIN), COPIED_MIN};
 
