@@ -145,7 +145,7 @@ static inline uint32_t tail_number(float tail, uint32_t last, float steps)
 
 /* e^-n and e^(-n/256): exp() for each row would take a tenth of the time. */
 #define POWERS_WHOLE 64
-#define POWERS_PART 256
+#define POWERS_PART 256 /* steps of fine; compact has 16 */
 struct powers {
 	double whole[POWERS_WHOLE], part[POWERS_PART];
 };
@@ -161,9 +161,9 @@ static inline void powers_init(struct powers *p)
 /* e^(-key / steps) */
 static inline float power_of(const struct powers *p, uint32_t key, float steps)
 {
-	uint32_t a_step = POWERS_PART / (uint32_t)steps, at = key * a_step;
+	uint64_t at = steps > 16 ? key : (uint64_t)key * 16; /* in parts */
 
-	if (key >= POWERS_WHOLE * POWERS_PART / a_step)
+	if (at >= POWERS_WHOLE * POWERS_PART)
 		return (float)exp(-(double)(int32_t)key / (double)steps);
 	return (float)(p->whole[at / POWERS_PART] * p->part[at % POWERS_PART]);
 }

@@ -12,7 +12,7 @@
 #define LEVEL 1
 /* zstd's entropy tables are made anew where a column of other symbols begins,
  * if that many symbols follow: fewer are not worth a table. */
-#define COLUMN_MIN 100
+#define COLUMN_MIN 200
 /* Gaps of the ranks from 1, 4, 8, 16, ... on have tables of their own if a block
  * has so many candidates; from rank 8 on if so many symbols follow. */
 #define CANDIDATES_MIN 2048
