@@ -103,10 +103,10 @@ struct answer_rules asking_rules(const struct job *job,
 	const struct job_sampling *sampling, const struct endpoint *e,
 	size_t prompt_bytes)
 {
-	return (struct answer_rules){.top_logprobs = (uint32_t)job->top_logprobs,
+	return (struct answer_rules){.top_logprobs = e->top_logprobs,
 		.logits_required = job->logits_required,
-		.body_max = answer_body_max(sampling->max_tokens, job->top_logprobs,
-			e->stream, prompt_bytes),
+		.body_max = answer_body_max(
+			sampling->max_tokens, e->top_logprobs, e->stream, prompt_bytes),
 		.stream = e->stream,
 		.loop = {(uint32_t)job->loop_repeats, (uint32_t)job->loop_bytes}};
 }
@@ -478,8 +478,8 @@ static void keep_prompt_ids(struct ask *a)
 }
 
 /* Each sample goes its own way. */
-static void part(
-	struct worker *w, struct ask *first, enum reason of_all, int64_t now_ms)
+static void part(struct worker *w, struct ask *first, enum reason of_all,
+	bool asked_again, int64_t now_ms)
 {
 	/* Those that fail together are asked for together again. */
 	double chance = worker_chance(w);
@@ -493,11 +493,17 @@ static void part(
 		if (a->task->prompt->lease->lost) {
 			task_settled(w, a->task);
 			asking_release(w, a);
+		} else if (reason == REASON_BAD_REQUEST && asked_again) {
+			a->endpoint->retried++;
+			try_again(w, a->task, now_ms);
+			asking_release(w, a);
 		} else if (reason != REASON_NONE) {
 			take_failure(w, a, reason, chance, now_ms);
 		} else {
 			a->task->attempts.made++;
 			keep_prompt_ids(a);
+			if (a->endpoint->top_logprobs == 0 && w->job.top_logprobs > 0)
+				a->answer.flags |= FLAG_LOGITS_MISSING;
 			think_split(&a->answer);
 			storing_take_answer(w, a);
 		}
@@ -535,9 +541,14 @@ void asking_ended(void *to, struct transfer *transfer, const struct http_outcome
 	int64_t now_ms = clock_mono_ms(), cost_nusd;
 	double tokens = 0;
 	enum reason of_all;
+	bool again;
 
 	for (struct ask *a = first; a; a = a->sibling)
 		a->outcome = *o;
+	if (first == e->question) {
+		questioning_ended(w, first, o);
+		return;
+	}
 	if (!first->task) {
 		endpoint_looked(w, first, o);
 		return;
@@ -552,7 +563,10 @@ void asking_ended(void *to, struct transfer *transfer, const struct http_outcome
 		tokens += (double)count_or_zero(a->answer.usage.prompt_tokens) +
 			  count_or_zero(a->answer.usage.completion_tokens);
 	rate_take(&e->tokens, tokens);
-	if (!first->task->prompt->lease->lost)
+	/* What the job asks may be refused, or what this prompt says: a refusal that
+	 * leads to questions is nobody's fault yet. */
+	again = of_all == REASON_BAD_REQUEST && questioning_begin(w, e, first->sent_ms);
+	if (!first->task->prompt->lease->lost && !again)
 		count_answer(w, first, of_all, cost_nusd, tokens, now_ms);
-	part(w, first, of_all, now_ms);
+	part(w, first, of_all, again, now_ms);
 }

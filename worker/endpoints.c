@@ -92,6 +92,7 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			to->protocol = protocol;
 			to->stream =
 				protocol_streams(protocol, teacher, &w->job.sampling);
+			to->top_logprobs = (uint32_t)w->job.top_logprobs;
 			buf_init(&to->own_request, LIMIT_CORPUS_LINE);
 			make_targets(to, keys.text[t]);
 		}
@@ -107,6 +108,7 @@ void endpoints_free(struct worker *w)
 		request_form_release(&w->endpoint[i].form);
 		request_form_release(&w->endpoint[i].own_form);
 		buf_release(&w->endpoint[i].own_request);
+		free(w->endpoint[i].questions);
 	}
 	free(w->endpoint);
 	w->endpoint = NULL;
@@ -230,7 +232,7 @@ struct request_terms endpoint_terms(const struct worker *w, const struct endpoin
 	return (struct request_terms){.teacher = e->job,
 		.sampling = &w->job.sampling,
 		.server = e->server,
-		.top_logprobs = w->job.top_logprobs,
+		.top_logprobs = e->top_logprobs,
 		.prefill = w->job.prefill,
 		.stream = e->stream,
 		.logits_required = w->job.logits_required,
@@ -281,6 +283,15 @@ static void make_form(struct worker *w, struct endpoint *e)
 	e->health.reason = REASON_BAD_REQUEST;
 }
 
+void endpoint_lower_k(struct worker *w, struct endpoint *e, uint32_t k)
+{
+	e->top_logprobs = k;
+	request_form_release(&e->form);
+	request_form_release(&e->own_form);
+	buf_clear(&e->own_request);
+	make_form(w, e);
+}
+
 void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o)
 {
 	struct endpoint *e = a->endpoint;
@@ -325,7 +336,7 @@ void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome 
 
 static bool can_take(struct endpoint *e, int64_t now_ms)
 {
-	return e->looked && !e->stopped &&
+	return e->looked && !e->stopped && !e->questions &&
 	       e->in_flight < health_allows(&e->health, e->share, now_ms) &&
 	       rate_allows(&e->requests, now_ms) && rate_allows(&e->tokens, now_ms);
 }

@@ -52,38 +52,6 @@ static void close_one(struct probe *p, const struct endpoint *e, enum reason rea
 	p->n_open--;
 }
 
-static bool read_answer(void *owner, const void *bytes, size_t len)
-{
-	struct ask *a = owner;
-
-	return reader_feed(a->reader, bytes, len);
-}
-
-/* Puts `messages` to the endpoint with k candidates a token. */
-static void ask(struct probe *p, struct endpoint *e, struct bytes messages,
-	const struct request_terms *terms, struct answer_rules rules, uint64_t seed)
-{
-	struct worker *w = &p->w;
-	struct request_form form;
-	struct ask *a = asking_take(w);
-	struct err err = {0};
-
-	a->endpoint = e;
-	a->sent_ms = clock_mono_ms();
-	buf_clear(&a->body);
-	if (e->protocol->form_init(&form, terms, &err) != ERR_NONE ||
-		e->protocol->write_request(&form, messages, seed, &a->body, &err) !=
-			ERR_NONE) {
-		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
-		asking_release(w, a);
-	} else {
-		reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
-		http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
-			read_answer);
-	}
-	request_form_release(&form);
-}
-
 /* The job's own, with as many candidates as the endpoint gives. */
 static void ask_own(struct probe *p, struct endpoint *e)
 {
@@ -91,6 +59,8 @@ static void ask_own(struct probe *p, struct endpoint *e)
 	struct request_terms terms = endpoint_terms(&p->w, e);
 	struct answer_rules rules =
 		asking_rules(&p->w.job, &p->w.job.sampling, e, p->messages.len);
+	struct ask *a = asking_take(&p->w);
+	struct err err = {0};
 
 	p->asks_own[e - p->w.endpoint] = true;
 	asking_score_rules(&p->w.job, p->messages, &rules);
@@ -98,36 +68,21 @@ static void ask_own(struct probe *p, struct endpoint *e)
 		terms.top_logprobs = rules.top_logprobs = v->k;
 		rules.logits_required = false; /* the verdict says it better */
 	}
-	ask(p, e, p->messages, &terms, rules, SEED_NONE);
+	a->endpoint = e;
+	if (!question_send(&p->w, a, p->messages, &terms, &rules, SEED_NONE, &err))
+		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
 }
 
 static void ask_next(struct probe *p, struct endpoint *e)
 {
 	struct questions *q = &p->questions[e - p->w.endpoint];
-	struct request_terms terms = endpoint_terms(&p->w, e);
-	/* Where no template is applied, there are no turns to go on with. */
-	struct bytes messages =
-		questions_messages(p->w.job.prefill && !e->protocol->raw);
-	struct overrides overrides = {0};
-	struct job_sampling sampling = p->w.job.sampling;
 	struct question question;
-	struct answer_rules rules;
+	struct err err = {0};
 
-	/* They ask for answers, and say nothing of what is only scored. */
-	if (p->w.job.task == JOB_TASK_SCORE || !questions_next(q, &question)) {
+	if (!questions_next(q, &question))
 		ask_own(p, e);
-		return;
-	}
-	overrides.sampling = questions_sampling(&question, &sampling);
-	sampling.max_tokens = overrides.sampling.max_tokens;
-	terms.overrides = &overrides;
-	terms.top_logprobs = question.k;
-	terms.logits_required = false;
-	rules = asking_rules(&p->w.job, &sampling, e, messages.len);
-	rules.top_logprobs = question.k;
-	rules.logits_required = false;
-	ask(p, e, messages, &terms, rules,
-		job_has_int(sampling.seed) ? QUESTION_SEED : SEED_NONE);
+	else if (!question_ask(&p->w, e, &question, &err))
+		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
 }
 
 static void describe_rows(struct probe_result *r, const struct rows *rows)
@@ -176,8 +131,8 @@ static void describe(struct probe *p, struct ask *a, const struct http_outcome *
 	struct probe_result *r = result_of(p, a->endpoint);
 	const struct answer *answer = &a->answer;
 
-	think_split(&a->answer);
 	questions_learn(&p->questions[a->endpoint - p->w.endpoint], answer);
+	think_split(&a->answer);
 	r->latency_ms = clock_mono_ms() - a->sent_ms;
 	r->usage = answer->usage;
 	r->flags = answer->flags;
@@ -189,19 +144,6 @@ static void describe(struct probe *p, struct ask *a, const struct http_outcome *
 		sizeof(r->model));
 	describe_rows(r, &answer->rows);
 	r->offer_bytes = stored_size(&p->w, a, &r->eos_row);
-}
-
-static enum reason reason_of(struct ask *a, const struct http_outcome *o)
-{
-	enum reason reason = reader_end(a->reader);
-	const struct answer_error *e = &a->answer.error;
-
-	if (o->reason != REASON_NONE)
-		return o->reason;
-	if (o->status < 200 || o->status > 299)
-		return retry_reason_of_status(
-			o->status, e->code[0] ? e->code : e->type);
-	return reason;
 }
 
 static void own_answered(struct probe *p, struct ask *a, const struct http_outcome *o,
@@ -218,29 +160,16 @@ static void own_answered(struct probe *p, struct ask *a, const struct http_outco
 	asking_release(&p->w, a);
 }
 
-static enum question_end end_of(enum reason reason, const struct http_outcome *o)
-{
-	if (reason == REASON_NONE)
-		return QUESTION_ANSWERED;
-	if (reason == REASON_BAD_REQUEST)
-		return QUESTION_REFUSED;
-	return o->reason == REASON_NONE && o->status >= 200 && o->status <= 299
-		       ? QUESTION_UNREADABLE
-		       : QUESTION_FAILED;
-}
-
 static void answered(struct probe *p, struct ask *a, const struct http_outcome *o)
 {
 	struct endpoint *e = a->endpoint;
-	enum reason reason = reason_of(a, o);
-	enum question_end end = end_of(reason, o);
+	enum reason reason = question_reason(a, o);
+	enum question_end end = question_end_of(reason, o);
 
 	if (p->asks_own[e - p->w.endpoint]) {
 		own_answered(p, a, o, reason);
 		return;
 	}
-	if (end == QUESTION_ANSWERED)
-		think_split(&a->answer);
 	questions_take(&p->questions[e - p->w.endpoint], end,
 		end == QUESTION_ANSWERED ? &a->answer : NULL);
 	asking_release(&p->w, a);

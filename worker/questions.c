@@ -14,7 +14,8 @@ void questions_begin(struct questions *q, const struct job *job)
 {
 	uint32_t k = (uint32_t)job->top_logprobs;
 
-	*q = (struct questions){.phase = k > 0 ? FIND_K : ENOUGH,
+	*q = (struct questions){
+		.phase = k > 0 && job->task != JOB_TASK_SCORE ? FIND_K : ENOUGH,
 		.refused_k = k + 1,
 		.warm = job_has_real(job->sampling.temperature),
 		.verdict = {.wanted = k, .mode = LOGPROBS_UNKNOWN}};
@@ -279,7 +280,7 @@ uint32_t verdict_gives(const struct verdict *v)
 
 void verdict_text(const struct verdict *v, char *out, size_t size)
 {
-	char entries[64] = "";
+	char entries[64] = "", k[16] = "?";
 
 	if (v->wanted == 0) {
 		snprintf(out, size, "no logprobs wanted%s%s",
@@ -299,7 +300,9 @@ void verdict_text(const struct verdict *v, char *out, size_t size)
 	else
 		snprintf(entries, sizeof(entries), "%" PRIu32 "-%" PRIu32, v->least,
 			v->most);
-	snprintf(out, size, "k=%" PRIu32 " entries=%s %s %s %s %s%s%s%s", v->k, entries,
+	if (v->known)
+		snprintf(k, sizeof(k), "%" PRIu32, v->k);
+	snprintf(out, size, "k=%s entries=%s %s %s %s %s%s%s%s", k, entries,
 		v->ids ? "ids" : "no-ids", v->bytes ? "bytes" : "bytes-incomplete",
 		v->mode == LOGPROBS_UNKNOWN ? "mode-unknown"
 					    : logprobs_mode_name(v->mode),

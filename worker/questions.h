@@ -16,7 +16,8 @@
  *
  * A job that sends no temperature is not asked the second: its servers refuse to
  * be told one. The job's other sampling holds, cuts as well. Answers that come
- * besides (the job's own question) may be learned from, too.
+ * besides (the job's own question) may be learned from, too. Where the job only has
+ * texts scored, nothing is asked: the questions are for answers.
  *
  * Pure: the caller asks, and says how it went.
  */

@@ -28,13 +28,13 @@ static uint8_t mode_of(const struct job_teacher *t)
 
 /* Every answer that is offered counts, once; the misaligned ones, too, since to leave
  * them out would choose among the tokens. */
-static void count_alignment(
-	const struct worker *w, struct ask *a, const struct record *head)
+static void count_alignment(struct ask *a, const struct record *head)
 {
 	if (head->flags & FLAG_MISALIGNED)
 		a->endpoint->misaligned[head->misaligned]++;
-	calibrate_add(&a->endpoint->calibration, &a->calibrate, &a->answer,
-		(uint32_t)w->job.top_logprobs, (enum eos_row)head->eos_row);
+	if (a->endpoint->top_logprobs >= 2)
+		calibrate_add(&a->endpoint->calibration, &a->calibrate, &a->answer,
+			a->endpoint->top_logprobs, (enum eos_row)head->eos_row);
 }
 
 static void make_offer(struct worker *w, struct ask *a, bool interned)
@@ -80,7 +80,7 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 		t->serial = ++w->next_serial;
 		w->unsent_bytes += t->offer.len;
 		task_list_add(&w->offered, t);
-		count_alignment(w, a, &head);
+		count_alignment(a, &head);
 	}
 	asking_release(w, a);
 }

@@ -10,6 +10,7 @@
  *   storing.c   readable answer -> ids -> offer (encode.h) -> PUT -> RESULT
  *   leases.c    all tasks of a lease are settled -> DONE
  *   endpoints.c where requests may go: shares, holds, rates, the first look
+ *   questioning.c what an endpoint gives, once it refuses what the job asks
  *
  * It touches no disk but for key files. What it holds is bounded: leases by
  * what it asked for, bodies by the requests in flight, offers by the store's
@@ -28,6 +29,7 @@
 #include "worker/encode.h"
 #include "worker/http.h"
 #include "worker/protocol.h"
+#include "worker/questions.h"
 #include "worker/rate.h"
 #include "worker/reader.h"
 #include "worker/retry.h"
@@ -125,6 +127,12 @@ struct endpoint {
 	struct request_form own_form; /* of prompts that ask for it by themselves */
 	bool stream;
 	bool asked_model_listed;
+
+	uint32_t top_logprobs;       /* asked for: the job's, or fewer */
+	struct questions *questions; /* while it is asked them; else NULL */
+	struct ask *question;        /* that is out */
+	int64_t questioned_ms;       /* when the last questions ended; 0: never */
+	unsigned questionings;
 
 	uint32_t share, in_flight;
 	bool stopped;
@@ -230,6 +238,24 @@ struct ask *asking_take(struct worker *w);
 void task_failed(struct worker *w, struct task *t, enum reason reason, int status);
 void asking_free(struct worker *w);
 
+/* questioning.c */
+/* Puts `messages` to the ask's endpoint. False: it cannot be asked so, and the ask is
+ * released. */
+bool question_send(struct worker *w, struct ask *a, struct bytes messages,
+	const struct request_terms *terms, const struct answer_rules *rules,
+	uint64_t seed, struct err *err);
+/* NULL: as question_send. */
+struct ask *question_ask(struct worker *w, struct endpoint *e,
+	const struct question *question, struct err *err);
+/* What became of it. */
+enum reason question_reason(struct ask *a, const struct http_outcome *o);
+enum question_end question_end_of(enum reason reason, const struct http_outcome *o);
+/* An endpoint that has never answered us refuses a request that was sent at sent_ms: is it
+ * for what the job asks? True if the request is to be made again, with what was learned,
+ * or to another. */
+bool questioning_begin(struct worker *w, struct endpoint *e, int64_t sent_ms);
+void questioning_ended(struct worker *w, struct ask *a, const struct http_outcome *o);
+
 /* several.c: samples of one prompt that one request asks for. */
 /* Those that can go together with a task, itself first, as many as a request may
  * ask for; they are all ready. */
@@ -261,6 +287,8 @@ void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome 
 struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms);
 /* What all requests to it have in common. */
 struct request_terms endpoint_terms(const struct worker *w, const struct endpoint *e);
+/* From now on it is asked for k candidates a token. */
+void endpoint_lower_k(struct worker *w, struct endpoint *e, uint32_t k);
 /* The form for a prompt's requests, lent until the next call; NULL if this
  * endpoint cannot be asked what the prompt asks for. */
 const struct request_form *endpoint_form(

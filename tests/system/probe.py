@@ -4,6 +4,7 @@
 
 usage: probe.py RETORT [TEST...]
 
+First by `retort check`; then by workers, whose requests are refused.
 The built-in teacher in all its dialects, raw and after temperature, with a cap on its
 candidates, without logprobs; and teachers of our own that do what it would not.
 """
@@ -47,7 +48,7 @@ def every_dialect(retort):
                 assert (v["questions"], v["refused"]) == (2, 0), v
                 assert (v["token_ids"], v["prompt_token_ids"]) == (ids, prompt_ids), v
                 assert (v["eos_row"], v["logprobs_mode"]) == (eos_row, mode), v
-                assert v["reasoning_field"], v
+                assert v["reasoning_field"] == (dialect != "openai"), v  # else tags
                 assert not v["draft_tokens"], v
                 # What the job declares must be so.
                 check(retort, t.port, teacher={"logprobs_mode": mode})
@@ -164,5 +165,86 @@ def teachers_of_our_own(retort):
         assert told["reason"] == "rate_limited" and len(got) == 4, (told, got)
 
 
+def ledger_of(r, t):
+    """The teacher's lines: refused, of questions, of prompts."""
+    lines = r.teacher_ledger(t)
+    refused = [x for x in lines if x["status"] == 400]
+    paid = [x for x in lines if x["status"] == 200]
+    return (refused, [x for x in paid if x["completion_tokens"] <= CHEAP],
+            [x for x in paid if x["completion_tokens"] > CHEAP])
+
+
+def a_run_that_requires_more_is_not_begun(retort):
+    """Nothing but refusals, and the cheap questions that found out why."""
+    for cap in (7, 0):
+        with Server(retort, "--max-logprobs", str(cap)) as t, Rig(retort) as r:
+            r.corpus(problems(100))
+            r.job(t.port, logits={"top_logprobs": 20})
+            done = r.command("run", r.job_path, "--workers", "2")
+            assert done.returncode == 1, done
+            p = r.progress()
+            assert p["state"] == "blocked" and p["samples_failed"] == 0, p
+            assert p["samples_committed"] == 0, p
+            endpoint, = r.query("select * from endpoints")
+            assert (endpoint["state"], endpoint["last_reason"], endpoint["last_status"]) == (
+                "refused", "bad_request", 400), endpoint
+            _, questions, prompts = ledger_of(r, t)
+            assert not prompts and len(questions) <= 2 * 5, (questions, prompts)
+            log = r.worker_logs()
+            what = "gives 7 at most: set it to 7" if cap else "gives none: set it to 0"
+            assert what in log, log
+            # With what it says the run goes on.
+            r.job(t.port, logits={"top_logprobs": cap})
+            r.run("--new-settings", workers=2)
+            r.check_whole(100, 2)
+
+
+def a_run_that_does_not_goes_on_with_less(retort):
+    for cap in (7, 0):
+        with Server(retort, "--max-logprobs", str(cap)) as t, Rig(retort) as r:
+            r.corpus(problems(60))
+            r.job(t.port, logits={"top_logprobs": 20, "required": False})
+            r.run(workers=2)
+            rows = r.check_whole(60, 2)
+            r.check_against_teacher(rows, t)
+            assert r.progress()["samples_failed"] == 0
+            rows = r.export("--logits")
+            for row in rows:
+                assert ("logits_missing" in row["flags"]) == (cap == 0), row["flags"]
+                assert cap == 0 or {len(x) for x in row["top_ids"]} == {cap}, row["top_ids"][:3]
+            _, questions, prompts = ledger_of(r, t)
+            assert len(prompts) == 120 and len(questions) <= 2 * 5, (questions, prompts)
+            # Others' answers do not keep a new worker from finding out.
+            r.corpus(problems(100))
+            r.run(workers=1)
+            r.check_whole(100, 2)
+            assert r.progress()["samples_failed"] == 0
+            assert "gives fewer candidates" in r.worker_logs()
+
+
+def what_a_prompt_is_refused_for(retort):
+    """Not for k: the prompts fail as they did, after one round of questions."""
+    def refuse(request):
+        return 400 if "bad" in request["messages"][-1]["content"] else None
+
+    got, answer = own(lambda k: k, refuse=refuse)
+    with OwnTeacher(answer) as t, Rig(retort) as r:
+        r.corpus([{"id": "b%d" % i, "prompt": "bad %d" % i} for i in range(4)] +
+                 [{"id": "g%d" % i, "prompt": "good %d" % i} for i in range(4)])
+        r.job(t.port, teacher={"max_in_flight": 1}, sampling={"n": 1})
+        r.run(expect=3)
+        p = r.progress()
+        assert (p["prompts_done"], p["prompts_failed"]) == (4, 4), p
+        assert {x["reason"] for x in r.query("select * from failures")} == {"bad_request"}
+        asked = [x["messages"][-1]["content"] for x in got]
+        questions = [x for x in asked if not x.startswith(("bad", "good"))]
+        assert len(questions) == 2, asked
+        # What was asked before it was clear why is asked again, once.
+        assert asked.count("bad 0") == 2 and asked.count("bad 3") == 1, asked
+        assert all(asked.count("bad %d" % i) <= 2 for i in range(4)), asked
+
+
 if __name__ == "__main__":
-    main(every_dialect, the_largest_k, no_logprobs_wanted, draft_tokens, teachers_of_our_own)
+    main(every_dialect, the_largest_k, no_logprobs_wanted, draft_tokens, teachers_of_our_own,
+         a_run_that_requires_more_is_not_begun, a_run_that_does_not_goes_on_with_less,
+         what_a_prompt_is_refused_for)

@@ -166,6 +166,15 @@ class Rig:
                 for line in collections.deque(f, 15):
                     print(name + ":", line.rstrip(), file=sys.stderr)
 
+    def worker_logs(self):
+        log = os.path.join(self.run_dir, "log")
+        text = ""
+        for name in sorted(os.listdir(log)):
+            if name.startswith("worker"):
+                with open(os.path.join(log, name), errors="replace") as f:
+                    text += f.read()
+        return text
+
     def path(self, name):
         return os.path.join(self.dir, name)
 
