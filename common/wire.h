@@ -136,6 +136,9 @@ struct wire_endpoint_beat {
 	uint64_t misaligned[MISALIGNED_N];
 	uint8_t calibration_use; /* enum calibration_use, of prompts without wishes */
 	struct calibration calibration;
+	/* Of the answers that came as streams: how many, sums of the time to their
+	 * first text and from there to their end, their completion tokens. */
+	uint64_t streamed, first_token_ms, writing_ms, written_tokens;
 };
 
 struct wire_beat {

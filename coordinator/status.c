@@ -171,16 +171,16 @@ static void print_counts(struct db *db, FILE *to, const char *title, const char 
 	}
 }
 
-/* From column 15 of `endpoints` on. */
+/* From column 17 of `endpoints` on. */
 static void print_calibration(struct db_query *q, FILE *to)
 {
-	if (db_is_null(q, 15))
+	if (db_is_null(q, 17))
 		return;
-	fprintf(to, "  calibration %s", db_text(q, 15));
-	if (db_int(q, 17) > 0)
-		fprintf(to, " (z %.1f, %.1f)", db_real(q, 18), db_real(q, 19));
-	else if (!db_is_null(q, 16))
-		fprintf(to, " (%s)", db_text(q, 16));
+	fprintf(to, "  calibration %s", db_text(q, 17));
+	if (db_int(q, 19) > 0)
+		fprintf(to, " (z %.1f, %.1f)", db_real(q, 20), db_real(q, 21));
+	else if (!db_is_null(q, 18))
+		fprintf(to, " (%s)", db_text(q, 18));
 }
 
 static void print_endpoints(struct db *db, FILE *to)
@@ -198,11 +198,14 @@ static void print_endpoints(struct db *db, FILE *to)
 			fprintf(to, "  %lld retried", (long long)db_int(q, 8));
 		if (!db_is_null(q, 9))
 			fprintf(to, "  %lld ms", (long long)db_int(q, 9));
-		if (strcmp(db_text(q, 12), "none") != 0)
-			fprintf(to, "  last failure %s %lld", db_text(q, 12),
-				(long long)db_int(q, 13));
-		if (db_int(q, 14))
-			fprintf(to, "  %lld misaligned", (long long)db_int(q, 14));
+		if (!db_is_null(q, 10))
+			fprintf(to, "  %lld ms to the first text",
+				(long long)db_int(q, 10));
+		if (strcmp(db_text(q, 14), "none") != 0)
+			fprintf(to, "  last failure %s %lld", db_text(q, 14),
+				(long long)db_int(q, 15));
+		if (db_int(q, 16))
+			fprintf(to, "  %lld misaligned", (long long)db_int(q, 16));
 		print_calibration(q, to);
 		fprintf(to, "\n");
 	}

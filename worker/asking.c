@@ -78,7 +78,11 @@ static bool read_answer(void *owner, const void *bytes, size_t len)
 	size_t room = a->raw.max - a->raw.len;
 
 	buf_add(&a->raw, bytes, len < room ? len : room);
-	return reader_feed(a->reader, bytes, len);
+	if (!reader_feed(a->reader, bytes, len))
+		return false;
+	if (a->endpoint->stream && a->first_ms == 0 && reader_has_text(a->reader))
+		a->first_ms = clock_mono_ms();
+	return true;
 }
 
 static const struct overrides *overrides_of(const struct task *t)
@@ -162,6 +166,7 @@ static struct ask *make_asks(struct worker *w, struct task **tasks, unsigned n,
 		a->task = tasks[i];
 		a->endpoint = e;
 		a->sent_ms = now_ms;
+		a->first_ms = 0;
 		a->created_ms = clock_wall_ms();
 		a->seed = seed;
 		a->temperature = form->temperature;
@@ -529,6 +534,13 @@ static void count_answer(struct worker *w, struct ask *first, enum reason of_all
 	health_answered(&e->health);
 	e->answered++;
 	e->latency_ms += (uint64_t)(now_ms - first->sent_ms);
+	if (e->stream && first->first_ms > 0) {
+		e->streamed++;
+		e->first_token_ms += (uint64_t)(first->first_ms - first->sent_ms);
+		e->writing_ms += (uint64_t)(now_ms - first->first_ms);
+		e->written_tokens +=
+			count_or_zero(first->answer.usage.completion_tokens);
+	}
 	e->tokens_used += (uint64_t)tokens;
 	e->cost_nusd += cost_nusd;
 }

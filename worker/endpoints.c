@@ -449,6 +449,10 @@ void endpoints_beat(struct worker *w, struct wire_beat *beat)
 			.tokens = e->tokens_used,
 			.calibration_use = (uint8_t)calibration_use_of(w, e),
 			.calibration = e->calibration,
+			.streamed = e->streamed,
+			.first_token_ms = e->first_token_ms,
+			.writing_ms = e->writing_ms,
+			.written_tokens = e->written_tokens,
 		};
 		memcpy(beat->endpoint[i].misaligned, e->misaligned,
 			sizeof(e->misaligned));

@@ -141,6 +141,7 @@ struct endpoint {
 	uint64_t asked, answered, retried, latency_ms, tokens_used;
 	uint64_t misaligned[MISALIGNED_N]; /* answers, by the rule they broke */
 	struct calibration calibration;
+	uint64_t streamed, first_token_ms, writing_ms, written_tokens;
 	int64_t cost_nusd;
 	char other_model[256]; /* another name that it reports, always the same */
 };
@@ -156,6 +157,7 @@ struct ask {
 	struct answer answer;
 	struct buf body, raw;
 	int64_t sent_ms, created_ms;
+	int64_t first_ms; /* of a stream: when its first text came; 0: not yet */
 	uint64_t seed, answered_before;
 	double temperature; /* sent; NaN: none */
 	struct calibrate_terms calibrate;
