@@ -76,7 +76,7 @@ void reader_begin(struct reader *r, const struct shape *shape,
 	r->framing = rules->stream ? shape->streamed : FRAMING_WHOLE;
 	r->framing_known = r->framing != FRAMING_SSE;
 	frames_init(&r->frames, r->framing == FRAMING_LINES);
-	r->in_event = r->over = r->cut_early = false;
+	r->in_event = r->over = r->cut_early = r->has_finished = false;
 	r->mark_len = 0;
 	r->loop = (struct loop_watch){0};
 	r->n_choices = r->choices_here = r->extra_tokens = r->list_starts.n = 0;
@@ -240,6 +240,20 @@ static bool goes_in_circles(struct reader *r)
 	return loop_watch_see(&r->loop, &r->rules.loop, buf_bytes(growing));
 }
 
+/* What has given its reason to end and goes on is two answers. */
+static void look_behind_finish(struct reader *r)
+{
+	const struct answer *a = r->answer;
+	size_t size = a->content.text.len + a->reasoning.text.len +
+		      r->other_reasoning.text.len + a->rows.n;
+
+	if (r->shape->stream_end == END_BY_MARK && r->has_finished &&
+		size > r->size_at_finish)
+		r->why_choices = "there is more behind the finish reason";
+	r->has_finished = a->finish_text.present;
+	r->size_at_finish = size;
+}
+
 static void end_event(struct reader *r)
 {
 	if (r->mark_len == READER_MARK_LEN && !r->in_event) {
@@ -254,6 +268,7 @@ static void end_event(struct reader *r)
 		reader_fail(r, REASON_BAD_JSON, "an event is no whole document");
 	if (r->failed != REASON_NONE)
 		return;
+	look_behind_finish(r);
 	jscan_reset(&r->scan);
 	r->in_event = false;
 	r->mark_len = r->choices_here = 0;

@@ -61,9 +61,11 @@ struct reader {
 	enum framing framing;
 	bool framing_known;
 	struct frames frames;
-	bool in_event;     /* bytes of a document have been fed */
-	unsigned mark_len; /* of READER_MARK, held back */
-	bool over;         /* the semantic end has come */
+	bool in_event;         /* bytes of a document have been fed */
+	unsigned mark_len;     /* of READER_MARK, held back */
+	bool over;             /* the semantic end has come */
+	bool has_finished;     /* a document before gave the finish reason, */
+	size_t size_at_finish; /* and this was the size of texts and rows */
 	struct loop_watch loop;
 	bool cut_early;
 

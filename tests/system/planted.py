@@ -26,7 +26,13 @@ def look(r, *export):
     rows = r.export(*export)
     endpoint, = r.query("select * from endpoints")
     counted = {x["rule"]: x["samples"] for x in r.query("select * from alignment")}
-    assert counted == {k: v for k, v in rules(rows).items() if k}, (counted, rules(rows))
+    stored = {k: v for k, v in rules(rows).items() if k}
+    if endpoint["answered"] == len(rows):
+        assert counted == stored, (counted, stored)
+    else:
+        # A slow machine lost a lease: its answers were counted, and asked for again.
+        assert endpoint["answered"] > len(rows), (endpoint, len(rows))
+        assert all(counted[k] >= v for k, v in stored.items()), (counted, stored)
     assert endpoint["misaligned"] == sum(counted.values()), endpoint
     events = [e["detail"] for e in
               r.query("select detail from event where kind = 'calibration'")]

@@ -228,7 +228,7 @@ def refusals(retort):
             return s.ask(path, fields, headers)[0]
         assert status(body) == 200
         assert status(body, {}) == status(body, {"Authorization": "Bearer simsim"}) == 401
-        for wrong in ({"stream": True}, {"temperature": -1}, {"temperature": "1"}, {"n": 0},
+        for wrong in ({"temperature": -1}, {"temperature": "1"}, {"n": 0},
                       {"n": 129}, {"logprobs": True, "top_logprobs": 8}, {"top_logprobs": 2},
                       {"stop": [1]}, {"max_tokens": 0}, {"seed": 1.5}, {"messages": []},
                       {"messages": "x"}, {"messages": [{"content": "x"}]}, {"model": 3}):
