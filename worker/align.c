@@ -71,11 +71,13 @@ void align_counts(struct answer *a)
 static void compare_sampled(struct answer *a, uint32_t i, uint32_t n_listed)
 {
 	const struct rows *r = &a->rows;
-	const double *listed = r->cand_logprob + r->first[i];
+	const double *listed;
 	double own = r->logprob[i];
 
+	/* Rows without any candidate have no array of them either. */
 	if (n_listed == 0 || isnan(own))
 		return;
+	listed = r->cand_logprob + r->first[i];
 	if (r->rank[i] < n_listed) {
 		if (fabs(listed[r->rank[i]] - own) > ROWS_SAME_LOGPROB)
 			note(a, MISALIGNED_ENTRY);
