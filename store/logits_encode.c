@@ -13,7 +13,7 @@
 /* zstd's entropy tables are made anew where a column of other symbols begins,
  * if that many symbols follow: fewer are not worth a table. */
 #define COLUMN_MIN 200
-/* Gaps of the ranks from 1, 4, 8, 16, ... on have tables of their own if a block
+/* Gaps of the ranks from 4, 8, 16, 32, ... on have tables of their own if a block
  * has so many candidates; from rank 8 on if so many symbols follow. */
 #define CANDIDATES_MIN 2048
 #define GAPS_MIN 4096
@@ -246,7 +246,7 @@ static void put_gaps(struct logits_encoder *e, const float *logprobs, size_t m)
 		const float *row = logprobs;
 
 		if (m >= CANDIDATES_MIN && rank > 0 && (rank & (rank - 1)) == 0 &&
-			(rank == 1 || rank == 4 || (rank > 4 && left >= GAPS_MIN)))
+			(rank == 4 || (rank > 4 && left >= GAPS_MIN)))
 			end_column(e);
 		for (size_t r = 0; r < e->rows; row += listed[r], r++) {
 			uint32_t key;
