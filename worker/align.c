@@ -92,11 +92,13 @@ static void compare_sampled(struct answer *a, uint32_t i, uint32_t n_listed)
 static void check_tail(struct answer *a, uint32_t i, uint32_t n_listed)
 {
 	const struct rows *r = &a->rows;
-	const double *listed = r->cand_logprob + r->first[i];
+	const double *listed;
 	double tail = r->tail[i];
 
-	if (n_listed > 0 && r->rank[i] != ROWS_RANK_OUTSIDE &&
-		r->rank[i] + 1u >= n_listed)
+	if (n_listed == 0)
+		return;
+	listed = r->cand_logprob + r->first[i];
+	if (r->rank[i] != ROWS_RANK_OUTSIDE && r->rank[i] + 1u >= n_listed)
 		tail += exp(listed[--n_listed]);
 	if (n_listed == 0)
 		return;
