@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "worker/anthropic.h"
 #include "worker/tree_request.h"
-
-static bool refuse(const char **why, const char *text)
-{
-	*why = text;
-	return false;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
-static bool is(const char *a, const char *b)
-{
-	return a && strcmp(a, b) == 0;
-}
 
 static json_t *text_block(const char *text)
 {
@@ -53,17 +35,18 @@ static bool add_content(json_t *blocks, const json_t *content, const char **why)
 		return true;
 	}
 	if (!json_is_array(content))
-		return refuse(why, "have content that is neither text nor parts");
+		return tree_refuse(why, "have content that is neither text nor parts");
 	json_array_foreach(content, i, part) {
-		const char *type = text_of(part, "type"), *text = text_of(part, "text");
-		const char *url = text_of(json_object_get(part, "image_url"), "url");
+		const char *type = tree_text(part, "type"),
+			   *text = tree_text(part, "text");
+		const char *url = tree_text(json_object_get(part, "image_url"), "url");
 
-		if (is(type, "text") && text)
+		if (tree_is(type, "text") && text)
 			json_array_append_new(blocks, text_block(text));
-		else if (is(type, "image_url") && url)
+		else if (tree_is(type, "image_url") && url)
 			json_array_append_new(blocks, image_block(url));
 		else
-			return refuse(
+			return tree_refuse(
 				why, "have a part that is neither text nor image");
 	}
 	return true;
@@ -76,19 +59,19 @@ static bool add_tool_calls(json_t *blocks, const json_t *calls, const char **why
 
 	json_array_foreach(calls, i, call) {
 		const json_t *function = json_object_get(call, "function");
-		const char *arguments = text_of(function, "arguments");
+		const char *arguments = tree_text(function, "arguments");
 		json_t *input = arguments ? json_loads(arguments, 0, NULL) : NULL;
 
-		if (!json_is_object(input) || !text_of(call, "id") ||
-			!text_of(function, "name")) {
+		if (!json_is_object(input) || !tree_text(call, "id") ||
+			!tree_text(function, "name")) {
 			json_decref(input);
-			return refuse(
+			return tree_refuse(
 				why, "have a tool call whose arguments are no object");
 		}
 		json_array_append_new(
 			blocks, json_pack("{s:s,s:s,s:s,s:o}", "type", "tool_use", "id",
-					text_of(call, "id"), "name",
-					text_of(function, "name"), "input", input));
+					tree_text(call, "id"), "name",
+					tree_text(function, "name"), "input", input));
 	}
 	return true;
 }
@@ -100,7 +83,7 @@ static json_t *turn_of(json_t *turns, const char *role)
 	size_t n = json_array_size(turns);
 	json_t *last = n ? json_array_get(turns, n - 1) : NULL, *blocks;
 
-	if (last && is(text_of(last, "role"), role))
+	if (last && tree_is(tree_text(last, "role"), role))
 		return json_object_get(last, "content");
 	blocks = json_array();
 	json_array_append_new(
@@ -110,13 +93,13 @@ static json_t *turn_of(json_t *turns, const char *role)
 
 static bool add_tool_result(json_t *turns, const json_t *message, const char **why)
 {
-	const char *id = text_of(message, "tool_call_id");
+	const char *id = tree_text(message, "tool_call_id");
 	json_t *content = json_array(), *block;
 
 	if (!id || !add_content(content, json_object_get(message, "content"), why)) {
 		json_decref(content);
 		return id ? false
-			  : refuse(why, "have a tool turn without tool_call_id");
+			  : tree_refuse(why, "have a tool turn without tool_call_id");
 	}
 	block = json_pack("{s:s,s:s,s:o}", "type", "tool_result", "tool_use_id", id,
 		"content", content);
@@ -127,23 +110,23 @@ static bool add_tool_result(json_t *turns, const json_t *message, const char **w
 static bool add_message(
 	json_t *system, json_t *turns, const json_t *message, const char **why)
 {
-	const char *role = text_of(message, "role");
+	const char *role = tree_text(message, "role");
 	const json_t *content = json_object_get(message, "content");
 
-	if (is(role, "system") || is(role, "developer"))
+	if (tree_is(role, "system") || tree_is(role, "developer"))
 		return add_content(system, content, why);
-	if (is(role, "tool"))
+	if (tree_is(role, "tool"))
 		return add_tool_result(turns, message, why);
-	if (is(role, "user"))
+	if (tree_is(role, "user"))
 		return add_content(turn_of(turns, "user"), content, why);
-	if (is(role, "assistant")) {
+	if (tree_is(role, "assistant")) {
 		json_t *blocks = turn_of(turns, "assistant");
 
 		return add_content(blocks, content, why) &&
 		       add_tool_calls(
 			       blocks, json_object_get(message, "tool_calls"), why);
 	}
-	return refuse(why, "have a role that this api does not know");
+	return tree_refuse(why, "have a role that this api does not know");
 }
 
 static bool add_messages(json_t *body, const json_t *messages, const char **why)
@@ -184,8 +167,8 @@ static bool add_tools(json_t *body, const json_t *tools, const char **why)
 		json_t *one = json_object();
 
 		json_array_append_new(list, one);
-		if (!text_of(f, "name"))
-			return refuse(why, "has a tool that is no function");
+		if (!tree_text(f, "name"))
+			return tree_refuse(why, "has a tool that is no function");
 		tree_set_copy(one, "name", json_object_get(f, "name"));
 		tree_set_copy(one, "description", json_object_get(f, "description"));
 		tree_set_copy(one, "input_schema", schema);
@@ -194,36 +177,36 @@ static bool add_tools(json_t *body, const json_t *tools, const char **why)
 				json_pack(
 					"{s:s,s:{}}", "type", "object", "properties"));
 	}
-	return json_is_array(tools) || refuse(why, "is no list");
+	return json_is_array(tools) || tree_refuse(why, "is no list");
 }
 
 static bool add_tool_choice(json_t *body, const json_t *choice, const char **why)
 {
 	const char *word = json_string_value(choice);
-	const char *name = text_of(json_object_get(choice, "function"), "name");
+	const char *name = tree_text(json_object_get(choice, "function"), "name");
 	json_t *turned = NULL;
 
-	if (is(word, "auto") || is(word, "none"))
+	if (tree_is(word, "auto") || tree_is(word, "none"))
 		turned = json_pack("{s:s}", "type", word);
-	else if (is(word, "required"))
+	else if (tree_is(word, "required"))
 		turned = json_pack("{s:s}", "type", "any");
 	else if (name)
 		turned = json_pack("{s:s,s:s}", "type", "tool", "name", name);
 	if (!turned)
-		return refuse(why, "is no choice that this api knows");
+		return tree_refuse(why, "is no choice that this api knows");
 	json_object_set_new(body, "tool_choice", turned);
 	return true;
 }
 
 static bool add_member(json_t *body, const char *name, json_t *value, const char **why)
 {
-	if (is(name, "tools"))
+	if (tree_is(name, "tools"))
 		return add_tools(body, value, why);
-	if (is(name, "tool_choice"))
+	if (tree_is(name, "tool_choice"))
 		return add_tool_choice(body, value, why);
-	if (is(name, "response_format"))
-		return is(text_of(value, "type"), "text") ||
-		       refuse(why, "is not offered by this api");
+	if (tree_is(name, "response_format"))
+		return tree_is(tree_text(value, "type"), "text") ||
+		       tree_refuse(why, "is not offered by this api");
 	json_object_set(body, name, value);
 	return true;
 }

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "worker/gemini.h"
 #include "worker/tree_request.h"
 
 #define CONFIG "generationConfig"
-
-static bool refuse(const char **why, const char *text)
-{
-	*why = text;
-	return false;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
-static bool is(const char *a, const char *b)
-{
-	return a && strcmp(a, b) == 0;
-}
 
 static json_t *image_part(const char *url)
 {
@@ -46,17 +28,18 @@ static bool add_content(json_t *parts, const json_t *content, const char **why)
 		return true;
 	}
 	if (!json_is_array(content))
-		return refuse(why, "have content that is neither text nor parts");
+		return tree_refuse(why, "have content that is neither text nor parts");
 	json_array_foreach(content, i, part) {
-		const char *type = text_of(part, "type"), *text = text_of(part, "text");
-		const char *url = text_of(json_object_get(part, "image_url"), "url");
+		const char *type = tree_text(part, "type"),
+			   *text = tree_text(part, "text");
+		const char *url = tree_text(json_object_get(part, "image_url"), "url");
 
-		if (is(type, "text") && text)
+		if (tree_is(type, "text") && text)
 			json_array_append_new(parts, json_pack("{s:s}", "text", text));
-		else if (is(type, "image_url") && url)
+		else if (tree_is(type, "image_url") && url)
 			json_array_append_new(parts, image_part(url));
 		else
-			return refuse(
+			return tree_refuse(
 				why, "have a part that is neither text nor image");
 	}
 	return true;
@@ -69,17 +52,17 @@ static bool add_tool_calls(json_t *parts, const json_t *calls, const char **why)
 
 	json_array_foreach(calls, i, call) {
 		const json_t *function = json_object_get(call, "function");
-		const char *arguments = text_of(function, "arguments");
+		const char *arguments = tree_text(function, "arguments");
 		json_t *args = arguments ? json_loads(arguments, 0, NULL) : NULL;
 
-		if (!json_is_object(args) || !text_of(function, "name")) {
+		if (!json_is_object(args) || !tree_text(function, "name")) {
 			json_decref(args);
-			return refuse(
+			return tree_refuse(
 				why, "have a tool call whose arguments are no object");
 		}
 		json_array_append_new(
 			parts, json_pack("{s:{s:s,s:o}}", "functionCall", "name",
-				       text_of(function, "name"), "args", args));
+				       tree_text(function, "name"), "args", args));
 	}
 	return true;
 }
@@ -90,7 +73,7 @@ static json_t *turn_of(json_t *turns, const char *role)
 	size_t n = json_array_size(turns);
 	json_t *last = n ? json_array_get(turns, n - 1) : NULL, *parts;
 
-	if (last && is(text_of(last, "role"), role))
+	if (last && tree_is(tree_text(last, "role"), role))
 		return json_object_get(last, "parts");
 	parts = json_array();
 	json_array_append_new(
@@ -106,8 +89,8 @@ static const char *called(const json_t *messages, const char *id)
 
 	json_array_foreach(messages, i, message)
 		json_array_foreach(json_object_get(message, "tool_calls"), j, call)
-			if (id && is(text_of(call, "id"), id))
-				return text_of(
+			if (id && tree_is(tree_text(call, "id"), id))
+				return tree_text(
 					json_object_get(call, "function"), "name");
 	return NULL;
 }
@@ -115,13 +98,14 @@ static const char *called(const json_t *messages, const char *id)
 static bool add_tool_result(
 	json_t *turns, const json_t *messages, const json_t *message, const char **why)
 {
-	const char *name = text_of(message, "name");
-	const char *result = text_of(message, "content");
+	const char *name = tree_text(message, "name");
+	const char *result = tree_text(message, "content");
 
 	if (!name)
-		name = called(messages, text_of(message, "tool_call_id"));
+		name = called(messages, tree_text(message, "tool_call_id"));
 	if (!name || !result)
-		return refuse(why, "have a tool turn that answers no call with a text");
+		return tree_refuse(
+			why, "have a tool turn that answers no call with a text");
 	json_array_append_new(turn_of(turns, "user"),
 		json_pack("{s:{s:s,s:{s:s}}}", "functionResponse", "name", name,
 			"response", "result", result));
@@ -136,23 +120,24 @@ static bool add_messages(json_t *body, const json_t *messages, const char **why)
 	size_t i;
 
 	json_array_foreach(messages, i, message) {
-		const char *role = text_of(message, "role");
+		const char *role = tree_text(message, "role");
 		const json_t *content = json_object_get(message, "content");
 
 		if (!ok)
 			break;
-		if (is(role, "system") || is(role, "developer"))
+		if (tree_is(role, "system") || tree_is(role, "developer"))
 			ok = add_content(system, content, why);
-		else if (is(role, "tool"))
+		else if (tree_is(role, "tool"))
 			ok = add_tool_result(turns, messages, message, why);
-		else if (is(role, "user"))
+		else if (tree_is(role, "user"))
 			ok = add_content(turn_of(turns, "user"), content, why);
-		else if (is(role, "assistant"))
+		else if (tree_is(role, "assistant"))
 			ok = add_content(turn_of(turns, "model"), content, why) &&
 			     add_tool_calls(turn_of(turns, "model"),
 				     json_object_get(message, "tool_calls"), why);
 		else
-			ok = refuse(why, "have a role that this api does not know");
+			ok = tree_refuse(
+				why, "have a role that this api does not know");
 	}
 	if (json_array_size(system) > 0)
 		json_object_set_new(
@@ -186,28 +171,29 @@ static bool add_tools(json_t *body, const json_t *tools, const char **why)
 	json_array_foreach(tools, i, tool) {
 		const json_t *f = json_object_get(tool, "function");
 
-		if (!text_of(f, "name"))
-			return refuse(why, "has a tool that is no function");
+		if (!tree_text(f, "name"))
+			return tree_refuse(why, "has a tool that is no function");
 		json_array_append_new(list, json_deep_copy(f));
 	}
-	return json_is_array(tools) || refuse(why, "is no list");
+	return json_is_array(tools) || tree_refuse(why, "is no list");
 }
 
 static bool add_tool_choice(json_t *body, const json_t *choice, const char **why)
 {
 	const char *word = json_string_value(choice);
-	const char *name = text_of(json_object_get(choice, "function"), "name");
+	const char *name = tree_text(json_object_get(choice, "function"), "name");
 	json_t *turned = NULL;
 
-	if (is(word, "auto") || is(word, "none"))
-		turned = json_pack("{s:s}", "mode", is(word, "auto") ? "AUTO" : "NONE");
-	else if (is(word, "required"))
+	if (tree_is(word, "auto") || tree_is(word, "none"))
+		turned = json_pack(
+			"{s:s}", "mode", tree_is(word, "auto") ? "AUTO" : "NONE");
+	else if (tree_is(word, "required"))
 		turned = json_pack("{s:s}", "mode", "ANY");
 	else if (name)
 		turned = json_pack(
 			"{s:s,s:[s]}", "mode", "ANY", "allowedFunctionNames", name);
 	if (!turned)
-		return refuse(why, "is no choice that this api knows");
+		return tree_refuse(why, "is no choice that this api knows");
 	json_object_set_new(body, "toolConfig",
 		json_pack("{s:o}", "functionCallingConfig", turned));
 	return true;
@@ -219,10 +205,10 @@ static bool add_format(json_t *body, const json_t *format, const char **why)
 	const json_t *schema =
 		json_object_get(json_object_get(format, "json_schema"), "schema");
 
-	if (is(text_of(format, "type"), "text"))
+	if (tree_is(tree_text(format, "type"), "text"))
 		return true;
-	if (!is(text_of(format, "type"), "json_object") && !schema)
-		return refuse(why, "is no format that this api knows");
+	if (!tree_is(tree_text(format, "type"), "json_object") && !schema)
+		return tree_refuse(why, "is no format that this api knows");
 	json_object_set_new(
 		config, "responseMimeType", json_string("application/json"));
 	tree_set_copy(config, "responseJsonSchema", schema);
@@ -231,11 +217,11 @@ static bool add_format(json_t *body, const json_t *format, const char **why)
 
 static bool add_member(json_t *body, const char *name, json_t *value, const char **why)
 {
-	if (is(name, "tools"))
+	if (tree_is(name, "tools"))
 		return add_tools(body, value, why);
-	if (is(name, "tool_choice"))
+	if (tree_is(name, "tool_choice"))
 		return add_tool_choice(body, value, why);
-	if (is(name, "response_format"))
+	if (tree_is(name, "response_format"))
 		return add_format(body, value, why);
 	json_object_set(body, name, value);
 	return true;

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "worker/ollama.h"
 #include "worker/tree_request.h"
 
 #define OPTIONS "options"
-
-static bool refuse(const char **why, const char *text)
-{
-	*why = text;
-	return false;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
-static bool is(const char *a, const char *b)
-{
-	return a && strcmp(a, b) == 0;
-}
 
 /* Parts become one text and a list of images. */
 static bool turn_parts(json_t *message, const json_t *parts, const char **why)
@@ -31,22 +13,23 @@ static bool turn_parts(json_t *message, const json_t *parts, const char **why)
 	size_t i;
 
 	json_array_foreach(parts, i, part) {
-		const char *type = text_of(part, "type"), *text = text_of(part, "text");
-		const char *url = text_of(json_object_get(part, "image_url"), "url");
+		const char *type = tree_text(part, "type"),
+			   *text = tree_text(part, "text");
+		const char *url = tree_text(json_object_get(part, "image_url"), "url");
 		const char *data;
 		char media[100];
 
-		if (is(type, "text") && text) {
+		if (tree_is(type, "text") && text) {
 			json_t *more =
 				json_sprintf("%s%s", json_string_value(all), text);
 
 			json_decref(all);
 			all = more;
-		} else if (is(type, "image_url") && url &&
+		} else if (tree_is(type, "image_url") && url &&
 			   data_url_split(url, media, sizeof(media), &data)) {
 			json_array_append_new(images, json_string(data));
 		} else {
-			ok = refuse(why,
+			ok = tree_refuse(why,
 				"have a part that is neither text nor an image "
 				"as a data: URL");
 		}
@@ -66,12 +49,12 @@ static bool turn_calls(json_t *calls, const char **why)
 
 	json_array_foreach(calls, i, call) {
 		json_t *function = json_object_get(call, "function");
-		const char *text = text_of(function, "arguments");
+		const char *text = tree_text(function, "arguments");
 		json_t *arguments = text ? json_loads(text, 0, NULL) : NULL;
 
 		if (!json_is_object(arguments)) {
 			json_decref(arguments);
-			return refuse(
+			return tree_refuse(
 				why, "have a tool call whose arguments are no object");
 		}
 		json_object_set_new(function, "arguments", arguments);
@@ -122,25 +105,25 @@ static bool add_format(json_t *body, const json_t *format, const char **why)
 {
 	const json_t *schema =
 		json_object_get(json_object_get(format, "json_schema"), "schema");
-	const char *type = text_of(format, "type");
+	const char *type = tree_text(format, "type");
 
-	if (is(type, "text"))
+	if (tree_is(type, "text"))
 		return true;
-	if (is(type, "json_object"))
+	if (tree_is(type, "json_object"))
 		json_object_set_new(body, "format", json_string("json"));
 	else if (schema)
 		tree_set_copy(body, "format", schema);
 	else
-		return refuse(why, "is no format that this api knows");
+		return tree_refuse(why, "is no format that this api knows");
 	return true;
 }
 
 static bool add_member(json_t *body, const char *name, json_t *value, const char **why)
 {
-	if (is(name, "tool_choice"))
-		return is(json_string_value(value), "auto") ||
-		       refuse(why, "is not offered by this api");
-	if (is(name, "response_format"))
+	if (tree_is(name, "tool_choice"))
+		return tree_is(json_string_value(value), "auto") ||
+		       tree_refuse(why, "is not offered by this api");
+	if (tree_is(name, "response_format"))
 		return add_format(body, value, why);
 	json_object_set(body, name, value);
 	return true;

@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "worker/responses.h"
 #include "worker/tree_request.h"
-
-static bool refuse(const char **why, const char *text)
-{
-	*why = text;
-	return false;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
-static bool is(const char *a, const char *b)
-{
-	return a && strcmp(a, b) == 0;
-}
 
 /* The parts of a turn have names of their own here. */
 static json_t *turn_parts(const json_t *content, bool is_answer, const char **why)
@@ -29,19 +11,20 @@ static json_t *turn_parts(const json_t *content, bool is_answer, const char **wh
 	size_t i;
 
 	json_array_foreach(content, i, part) {
-		const char *type = text_of(part, "type"), *text = text_of(part, "text");
+		const char *type = tree_text(part, "type"),
+			   *text = tree_text(part, "text");
 		const json_t *image = json_object_get(part, "image_url");
 		json_t *turned = NULL;
 
-		if (is(type, "text") && text)
+		if (tree_is(type, "text") && text)
 			turned = json_pack("{s:s,s:s}", "type", kind, "text", text);
-		else if (is(type, "image_url") && text_of(image, "url"))
+		else if (tree_is(type, "image_url") && tree_text(image, "url"))
 			turned = json_pack("{s:s,s:s,s:s*}", "type", "input_image",
-				"image_url", text_of(image, "url"), "detail",
-				text_of(image, "detail"));
+				"image_url", tree_text(image, "url"), "detail",
+				tree_text(image, "detail"));
 		if (!turned) {
 			json_decref(parts);
-			refuse(why, "have a part that is neither text nor image");
+			tree_refuse(why, "have a part that is neither text nor image");
 			return NULL;
 		}
 		json_array_append_new(parts, turned);
@@ -57,11 +40,11 @@ static bool add_calls(json_t *input, const json_t *calls, const char **why)
 	json_array_foreach(calls, i, call) {
 		const json_t *f = json_object_get(call, "function");
 		json_t *item = json_pack("{s:s,s:s,s:s,s:s}", "type", "function_call",
-			"call_id", text_of(call, "id"), "name", text_of(f, "name"),
-			"arguments", text_of(f, "arguments"));
+			"call_id", tree_text(call, "id"), "name", tree_text(f, "name"),
+			"arguments", tree_text(f, "arguments"));
 
 		if (!item)
-			return refuse(
+			return tree_refuse(
 				why, "have a tool call without id, name or arguments");
 		json_array_append_new(input, item);
 	}
@@ -70,26 +53,27 @@ static bool add_calls(json_t *input, const json_t *calls, const char **why)
 
 static bool add_message(json_t *input, const json_t *message, const char **why)
 {
-	const char *role = text_of(message, "role");
+	const char *role = tree_text(message, "role");
 	json_t *content = json_object_get(message, "content");
 
-	if (is(role, "tool")) {
+	if (tree_is(role, "tool")) {
 		json_t *item = json_pack("{s:s,s:s,s:O}", "type",
 			"function_call_output", "call_id",
-			text_of(message, "tool_call_id"), "output", content);
+			tree_text(message, "tool_call_id"), "output", content);
 
 		if (!item)
-			return refuse(why, "have a tool turn without id or content");
+			return tree_refuse(
+				why, "have a tool turn without id or content");
 		json_array_append_new(input, item);
 		return true;
 	}
 	if (!role)
-		return refuse(why, "have a turn without role");
+		return tree_refuse(why, "have a turn without role");
 	if (json_is_string(content))
 		json_array_append_new(input,
 			json_pack("{s:s,s:O}", "role", role, "content", content));
 	else if (json_is_array(content)) {
-		json_t *parts = turn_parts(content, is(role, "assistant"), why);
+		json_t *parts = turn_parts(content, tree_is(role, "assistant"), why);
 
 		if (!parts)
 			return false;
@@ -145,35 +129,35 @@ static bool add_tools(json_t *body, const json_t *tools, const char **why)
 			json_object_set_new(one, "type", json_string("function"));
 		json_array_append_new(list, one);
 	}
-	return json_is_array(tools) || refuse(why, "is no list");
+	return json_is_array(tools) || tree_refuse(why, "is no list");
 }
 
 static bool add_format(json_t *body, const json_t *format, const char **why)
 {
 	json_t *turned = json_deep_copy(json_object_get(format, "json_schema"));
-	const char *type = text_of(format, "type");
+	const char *type = tree_text(format, "type");
 
 	if (json_is_object(turned))
 		json_object_set_new(turned, "type", json_string("json_schema"));
-	else if (is(type, "text") || is(type, "json_object"))
+	else if (tree_is(type, "text") || tree_is(type, "json_object"))
 		turned = json_pack("{s:s}", "type", type);
 	else
-		return refuse(why, "is no format that this api knows");
+		return tree_refuse(why, "is no format that this api knows");
 	json_object_set_new(tree_object(body, "text"), "format", turned);
 	return true;
 }
 
 static bool add_member(json_t *body, const char *name, json_t *value, const char **why)
 {
-	const char *function = text_of(json_object_get(value, "function"), "name");
+	const char *function = tree_text(json_object_get(value, "function"), "name");
 
-	if (is(name, "tools"))
+	if (tree_is(name, "tools"))
 		return add_tools(body, value, why);
-	if (is(name, "response_format"))
+	if (tree_is(name, "response_format"))
 		return add_format(body, value, why);
-	if (is(name, "reasoning_effort"))
+	if (tree_is(name, "reasoning_effort"))
 		json_object_set(tree_object(body, "reasoning"), "effort", value);
-	else if (is(name, "tool_choice") && function)
+	else if (tree_is(name, "tool_choice") && function)
 		json_object_set_new(body, name,
 			json_pack("{s:s,s:s}", "type", "function", "name", function));
 	else

@@ -12,6 +12,22 @@
  * 0.69999999999999996. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
+bool tree_refuse(const char **why, const char *text)
+{
+	*why = text;
+	return false;
+}
+
+const char *tree_text(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+bool tree_is(const char *text, const char *word)
+{
+	return text && strcmp(text, word) == 0;
+}
+
 json_t *tree_object(json_t *in, const char *name)
 {
 	json_t *object = json_object_get(in, name);

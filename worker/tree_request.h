@@ -43,6 +43,12 @@ enum err_code tree_form_init(struct request_form *form, const struct tree_api *a
 enum err_code tree_write_request(const struct request_form *form, struct bytes messages,
 	uint64_t seed, struct buf *out, struct err *err) MUST_CHECK;
 
+/* For hooks: sets *why, which is constant text; false. */
+bool tree_refuse(const char **why, const char *text);
+/* A member that is a text, lent; else NULL. */
+const char *tree_text(const json_t *object, const char *name);
+/* Whether the text, or NULL, is the word. */
+bool tree_is(const char *text, const char *word);
 /* The object of that name, made if it is missing. */
 json_t *tree_object(json_t *in, const char *name);
 /* A new reference to a copy of `value`, or nothing for NULL. */
