@@ -34,6 +34,12 @@ const char *causal_verdict_text(enum causal_verdict verdict)
 	return verdicts[verdict].text;
 }
 
+/* TOKEN_ID_UNKNOWN is none. */
+static bool is_id(uint32_t id)
+{
+	return id <= INT32_MAX;
+}
+
 /* -inf is what a server says of a token that cannot be. */
 static bool is_listed(float logprob)
 {
@@ -43,7 +49,7 @@ static bool is_listed(float logprob)
 static bool has_candidates(const struct logits *l)
 {
 	for (uint32_t i = 0; i < l->m; i++)
-		if (is_listed(l->logprobs[i]))
+		if (is_listed(l->logprobs[i]) && is_id(l->ids[i]))
 			return true;
 	return false;
 }
@@ -54,7 +60,7 @@ static bool are_ids(const uint32_t *id, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		all |= id[i];
-	return all <= INT32_MAX; /* TOKEN_ID_UNKNOWN is not */
+	return is_id(all);
 }
 
 static bool are_prompt_ids(struct bytes ids)
@@ -63,7 +69,7 @@ static bool are_prompt_ids(struct bytes ids)
 
 	for (size_t i = 0; i < ids.len; i += 4)
 		all |= get_u32(ids.data + i);
-	return all <= INT32_MAX;
+	return is_id(all);
 }
 
 static enum causal_verdict judge(const struct causal_rules *rules, uint32_t flags,
@@ -77,8 +83,7 @@ static enum causal_verdict judge(const struct causal_rules *rules, uint32_t flag
 		return CAUSAL_INTERNED;
 	if (prompt_ids.len < 4)
 		return CAUSAL_NO_PROMPT_IDS;
-	if (!are_prompt_ids(prompt_ids) || !are_ids(l->id, l->n) ||
-		!are_ids(l->ids, l->m))
+	if (!are_prompt_ids(prompt_ids) || !are_ids(l->id, l->n))
 		return CAUSAL_BAD_IDS;
 	if (rules->length > 0 && prompt_ids.len / 4 >= rules->length)
 		return CAUSAL_NO_ROOM;
@@ -147,7 +152,8 @@ static void fill(struct causal *c, size_t at, uint32_t listed, uint32_t k)
 	}
 }
 
-/* The first k candidates that have a number; they come by falling logprob. */
+/* The first k candidates that have a number and an id; they come by falling
+ * logprob. */
 static uint32_t take(struct causal *c, size_t at, uint32_t k, const uint32_t *ids,
 	const float *logprobs, uint32_t listed)
 {
@@ -156,6 +162,10 @@ static uint32_t take(struct causal *c, size_t at, uint32_t k, const uint32_t *id
 	for (uint32_t i = 0; i < listed && n < k; i++) {
 		if (!is_listed(logprobs[i]))
 			continue;
+		if (!is_id(ids[i])) {
+			c->unknown++;
+			continue;
+		}
 		c->ids[at + n] = (int32_t)ids[i];
 		c->logprobs[at + n] = logprobs[i];
 		c->mask[at + n] = 1;
@@ -183,7 +193,7 @@ static void place_rows(struct causal *c, const struct causal_rules *rules, size_
 {
 	size_t first = p - (rules->shift == CAUSAL_NEXT), at = 0;
 
-	c->rows = 0;
+	c->rows = c->unknown = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		bool has_row = i >= first && i < first + l->n;
 		uint32_t listed = has_row ? l->listed[i - first] : 0, taken;

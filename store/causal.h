@@ -10,7 +10,8 @@
  * student learns to repeat its input.
  *
  * Every position gets exactly k candidates. What is listed beyond k goes, the least
- * probable first; what lacks is filled with other ids at a logprob of
+ * probable first, and so does a candidate without an id: its probability is the tail's,
+ * as that of all that is not listed. What lacks is filled with other ids at a logprob of
  * CAUSAL_NOTHING, whose probability is 0 in float32 and which no arithmetic makes
  * infinite or NaN (a loss that multiplies by a mask keeps a NaN), also in float16.
  * Positions without a row are filled alike.
@@ -49,7 +50,7 @@ enum causal_verdict {
 	CAUSAL_NO_LOGITS,     /* no row lists a candidate */
 	CAUSAL_INTERNED,      /* its ids are the dataset's own */
 	CAUSAL_NO_PROMPT_IDS, /* the server did not tell them */
-	CAUSAL_BAD_IDS,       /* an id is unknown or has more than 31 bits */
+	CAUSAL_BAD_IDS,       /* a token's id is unknown or has more than 31 bits */
 	CAUSAL_NO_ROOM,       /* the prompt takes all of `length` */
 	CAUSAL_VERDICTS
 };
@@ -57,6 +58,7 @@ enum causal_verdict {
 struct causal {
 	uint32_t n;                  /* positions */
 	uint32_t rows;               /* of them with a row */
+	uint32_t unknown;            /* candidates left out for want of an id */
 	int64_t *input_ids, *labels; /* [n] */
 	int32_t *attention_mask;     /* [n] 1; 0 where only `length` asks for it */
 	uint32_t *len;               /* [n] k, for writers of lists */

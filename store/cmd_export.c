@@ -177,6 +177,19 @@ static void say_left_out(const struct manifest *m)
 	}
 }
 
+/* They count as what the teacher has not listed. */
+static void say_unknown(const struct manifest *m)
+{
+	json_int_t n =
+		json_integer_value(json_object_get(m->rows, "unknown_candidates"));
+
+	if (n > 0)
+		fprintf(stderr,
+			"left out %lld candidates of unknown id; their probability is the "
+			"tail's\n",
+			(long long)n);
+}
+
 /* What only the user can know: that these are of one tokenizer and template. A
  * prompt's ids are stored once, whichever of its teachers told them. */
 static void say_teachers(const struct manifest *m)
@@ -204,6 +217,7 @@ static void say(const struct manifest *m, int64_t began_us)
 		strcmp(options.out, "-") == 0 ? "standard output" : options.out, size,
 		seconds);
 	say_left_out(m);
+	say_unknown(m);
 	say_teachers(m);
 }
 

@@ -16,7 +16,7 @@ struct rows_export {
 	const struct rows_format *of;
 	struct causal_rules rules;
 	struct causal placed;
-	uint64_t positions, rows, left_out[CAUSAL_VERDICTS];
+	uint64_t positions, rows, unknown, left_out[CAUSAL_VERDICTS];
 	uint64_t meant[LOGPROBS_PROCESSED + 1]; /* samples, by enum logprobs_mode */
 	uint64_t tokenizer;                     /* digest; 0: not known yet */
 	uint64_t file_bytes;
@@ -205,6 +205,7 @@ enum err_code export_rows_add(struct export *e, struct sample *s,
 	}
 	x->positions += x->placed.n;
 	x->rows += x->placed.rows;
+	x->unknown += x->placed.unknown;
 	x->meant[s->head.logprobs_mode]++;
 	x->of->put(x->file, &x->placed);
 	return parquet_end_row(x->file, err);
@@ -222,11 +223,12 @@ static json_t *describe(const struct rows_export *x)
 		json_object_set_new(left_out,
 			causal_verdict_name((enum causal_verdict)i),
 			json_integer((json_int_t)x->left_out[i]));
-	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:o, s:o}", "k", (int)x->rules.k,
-		"shift", shift_name(x), "length",
+	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "k",
+		(int)x->rules.k, "shift", shift_name(x), "length",
 		x->rules.length ? json_integer(x->rules.length) : json_null(),
 		"positions", (json_int_t)x->positions, "distributions",
-		(json_int_t)x->rows, "logprobs", meant, "left_out", left_out);
+		(json_int_t)x->rows, "unknown_candidates", (json_int_t)x->unknown,
+		"logprobs", meant, "left_out", left_out);
 }
 
 static enum err_code write_manifest(

@@ -120,7 +120,7 @@ static void check_row(const struct causal *c, size_t i,
 	for (size_t r = 0; r < row && r < m->l.n; r++)
 		at += m->listed[r];
 	for (uint32_t j = 0; row < m->l.n && j < m->listed[row] && n < k; j++) {
-		if (!isfinite(m->logprobs[at + j]))
+		if (!isfinite(m->logprobs[at + j]) || m->ids[at + j] > INT32_MAX)
 			continue;
 		MUST((uint32_t)c->ids[i * k + n] == m->ids[at + j]);
 		MUST(rules->normalise || c->logprobs[i * k + n] == m->logprobs[at + j]);

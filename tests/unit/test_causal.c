@@ -130,6 +130,31 @@ static void rows__are_filled_with_ids_that_they_do_not_list(void **state)
 	assert_row(2, 1, (int32_t[]){7, 0}, (float[]){-3.0f}, 2);
 }
 
+/* Of a row whose second candidate has no id the third moves up. */
+static void candidates__without_an_id_are_left_out(void **state)
+{
+	(void)state;
+	ids[3] = TOKEN_ID_UNKNOWN;
+	assert_int_equal(place((struct causal_rules){.k = 3}), CAUSAL_PLACED);
+	assert_row(3, 2, (int32_t[]){9, 0, 1}, (float[]){-0.5f, -2.0f}, 3);
+	assert_int_equal(c.unknown, 1);
+	assert_int_equal(c.rows, 3);
+	/* Beyond k it was not asked for. */
+	assert_int_equal(place((struct causal_rules){.k = 1}), CAUSAL_PLACED);
+	assert_int_equal(c.unknown, 0);
+	ids[3] = 502;
+	/* A row of nothing else is none, and a sample of none has no logits. */
+	ids[5] = TOKEN_ID_UNKNOWN;
+	assert_int_equal(place((struct causal_rules){.k = 2}), CAUSAL_PLACED);
+	assert_int_equal(c.rows, 2);
+	ids[5] = 2;
+	for (int i = 0; i < 6; i++)
+		ids[i] |= 1u << 31;
+	assert_int_equal(place((struct causal_rules){.k = 2}), CAUSAL_NO_LOGITS);
+	for (int i = 0; i < 6; i++)
+		ids[i] &= ~(1u << 31);
+}
+
 static void rows__sum_to_one_if_that_is_asked(void **state)
 {
 	double sum = 0;
@@ -204,9 +229,6 @@ static void verdict__says_why_not(void **state)
 	put_u32(prompt_bytes + 4, (uint32_t)INT32_MAX + 1);
 	assert_int_equal(causal_place(&rules, 0, prompt, &l, &c), CAUSAL_BAD_IDS);
 	put_u32(prompt_bytes + 4, 102);
-	ids[3] = TOKEN_ID_UNKNOWN;
-	assert_int_equal(causal_place(&rules, 0, prompt, &l, &c), CAUSAL_BAD_IDS);
-	ids[3] = 502;
 	l.logprobs = none;
 	assert_int_equal(causal_place(&rules, 0, prompt, &l, &c), CAUSAL_NO_LOGITS);
 	for (int i = 0; i < CAUSAL_VERDICTS; i++) {
@@ -228,6 +250,8 @@ int main(void)
 			end),
 		cmocka_unit_test_setup_teardown(
 			rows__are_filled_with_ids_that_they_do_not_list, begin, end),
+		cmocka_unit_test_setup_teardown(
+			candidates__without_an_id_are_left_out, begin, end),
 		cmocka_unit_test_setup_teardown(
 			rows__sum_to_one_if_that_is_asked, begin, end),
 		cmocka_unit_test(fill__is_nothing_and_finite),
