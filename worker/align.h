@@ -15,7 +15,8 @@
  *
  *   rows_not_tokens       token ids are neither as many as rows nor, where the
  *                         answer ended by itself, one more: the end, for which
- *                         some servers give no row (eos_row says no)
+ *                         some servers give no row (eos_row says no); and the rows
+ *                         could not be placed (rows_place.h)
  *   row_of_other_id       a row's own id is not that of its place in the ids
  *   usage_not_rows        usage counts other completion tokens than that, also
  *                         without reasoning tokens whose text is kept back; of

@@ -170,8 +170,8 @@ static struct ask *make_asks(struct worker *w, struct task **tasks, unsigned n,
 		a->created_ms = clock_wall_ms();
 		a->seed = seed;
 		a->temperature = form->temperature;
-		a->calibrate = calibrate_terms(
-			&w->job, e->job, overrides_of(tasks[0]), form->temperature);
+		a->calibrate = calibrate_terms(&w->job, e->job, e->server,
+			overrides_of(tasks[0]), form->temperature);
 		a->answered_before = e->answered;
 		buf_clear(&a->raw);
 		a->sibling = next;

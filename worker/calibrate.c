@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "worker/rows_place.h"
 
 /* Members of a request that change what is sampled, unless they have the value that
  * changes nothing. NAN: no value is known to be harmless. */
@@ -104,9 +105,35 @@ static bool sampling_cuts(const struct job_sampling *s)
 		       !is_harmless("repetition_penalty", s->repetition_penalty));
 }
 
+/* True if the server cuts by itself, and is not told not to. (That what it is told
+ * cuts nothing is looked at elsewhere.) */
+static bool default_cuts(
+	enum job_server server, const struct job_sampling *s, const json_t *extra)
+{
+	const struct {
+		const char *name;
+		bool told, llamacpp, ollama;
+	} defaults[] = {
+		{"top_k", job_has_int(s->top_k), true, true},
+		{"top_p", job_has_real(s->top_p), true, true},
+		{"min_p", job_has_real(s->min_p), true, false},
+		{"repeat_penalty", job_has_real(s->repetition_penalty), false, true},
+	};
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+		const json_t *value = json_object_get(extra, defaults[i].name);
+
+		if (((server == SERVER_LLAMACPP && defaults[i].llamacpp) ||
+			    (server == SERVER_OLLAMA && defaults[i].ollama)) &&
+			!defaults[i].told && !json_is_number(value))
+			return true;
+	}
+	return false;
+}
+
 struct calibrate_terms calibrate_terms(const struct job *job,
-	const struct job_teacher *teacher, const struct overrides *own,
-	double temperature)
+	const struct job_teacher *teacher, enum job_server server,
+	const struct overrides *own, double temperature)
 {
 	struct job_sampling sampling = overrides_sampling(own, &job->sampling);
 	bool raw = teacher->logprobs_mode == JOB_MODE_RAW;
@@ -120,7 +147,7 @@ struct calibrate_terms calibrate_terms(const struct job *job,
 	else if (!(temperature > 0) || (raw && temperature > 1))
 		terms.use = CALIBRATION_TEMPERATURE;
 	else if (sampling_cuts(&sampling) || extra_cuts(teacher->extra_body) ||
-		 own_cuts(own))
+		 own_cuts(own) || default_cuts(server, &sampling, teacher->extra_body))
 		terms.use = CALIBRATION_CUTS;
 	return terms;
 }
@@ -185,6 +212,8 @@ static void add_cooled(const struct rows *r, uint32_t i, uint32_t c, double powe
 	add(beyond, 0, rest / (sum + rest), r->rank[i] >= c);
 }
 
+#define ENDS_A_ROW 5
+
 /* The longest list of all rows, but no more than what was asked for. */
 static uint32_t usual_length(const struct rows *r, uint32_t k)
 {
@@ -201,7 +230,7 @@ void calibrate_add(struct calibration *to, const struct calibrate_terms *terms,
 {
 	const struct rows *r = &a->rows;
 	struct sums first = {0}, beyond = {0};
-	uint32_t usual, n = 0;
+	uint32_t usual, n = 0, passed_over = 0;
 
 	if (terms->use != CALIBRATION_APPLIES || !a->has_rows)
 		return;
@@ -209,6 +238,7 @@ void calibrate_add(struct calibration *to, const struct calibrate_terms *terms,
 	if (usual < 2)
 		return;
 	for (uint32_t i = 0; i < r->n; i++) {
+		passed_over += rows_passed_over(r, i);
 		if (r->rank[i] == ROWS_RANK_UNKNOWN ||
 			r->first[i + 1] - r->first[i] < usual - 1)
 			continue;
@@ -220,6 +250,7 @@ void calibrate_add(struct calibration *to, const struct calibrate_terms *terms,
 	}
 	to->tokens += n;
 	to->open_ends += n > 0 && a->finish != FINISH_LENGTH && eos_row != EOS_ROW_YES;
+	to->open_ends += (uint64_t)passed_over * ENDS_A_ROW;
 	add_part(&to->first, &first);
 	add_part(&to->beyond, &beyond);
 }

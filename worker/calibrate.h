@@ -19,9 +19,15 @@
  *
  * Nothing can be said where candidates are cut off (top_p, top_k, min_p), weighed
  * otherwise (penalties, logit_bias) or forbidden (tools, grammars). Such members
- * are known by name. What is not sent is taken to be off; a server that cuts by
- * itself (vLLM takes defaults of the model's generation_config) shows as broken,
+ * are known by name. What is not sent is taken to be off, but at servers that are
+ * known to cut by themselves: llama.cpp (top_k 40, top_p 0.95, min_p 0.05) and
+ * Ollama (top_k 40, top_p 0.9, repeat_penalty 1.1) must be told not to. Another that
+ * does so (vLLM takes defaults of the model's generation_config) shows as broken,
  * rightly.
+ *
+ * A token within an answer that got no row (rows_place.h) is missing because of what
+ * it is, and however sure the row's list was. So it may be as wrong as can be: five
+ * times what the end of an answer may be (common/calibration.h).
  *
  * Pure.
  */
@@ -38,10 +44,11 @@ struct calibrate_terms {
 	double power; /* 1 / T, of the listed probabilities */
 };
 
-/* `temperature` as it is sent (NaN: none); `own` is a prompt's, or NULL. */
+/* `server` as it was found out; `temperature` as it is sent (NaN: none); `own` is a
+ * prompt's, or NULL. */
 struct calibrate_terms calibrate_terms(const struct job *job,
-	const struct job_teacher *teacher, const struct overrides *own,
-	double temperature);
+	const struct job_teacher *teacher, enum job_server server,
+	const struct overrides *own, double temperature);
 
 /* Adds an answer, whose rows are in form (rows.h). `eos_row` as it was settled. */
 void calibrate_add(struct calibration *to, const struct calibrate_terms *terms,

@@ -422,7 +422,8 @@ static enum calibration_use calibration_use_of(
 {
 	if (!e->looked) /* nothing is known yet that speaks against it */
 		return CALIBRATION_APPLIES;
-	return calibrate_terms(&w->job, e->job, NULL, e->form.temperature).use;
+	return calibrate_terms(&w->job, e->job, e->server, NULL, e->form.temperature)
+		.use;
 }
 
 void endpoints_beat(struct worker *w, struct wire_beat *beat)

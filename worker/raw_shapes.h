@@ -14,7 +14,8 @@
  * llamacpp_shape     {"content", "tokens", "completion_probabilities", ...}. An
  *                    answer that ended by itself though its prompt did not fit
  *                    ("truncated") is flagged truncated: it was asked something
- *                    else.
+ *                    else. Rows that are fewer than "tokens" are placed
+ *                    (rows_place.h).
  */
 #ifndef RETORT_WORKER_RAW_SHAPES_H
 #define RETORT_WORKER_RAW_SHAPES_H

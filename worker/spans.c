@@ -3,17 +3,22 @@
 
 #include <string.h>
 
-/* Joins the tokens' bytes. False if those of a token other than the last are
- * not known. */
+#include "worker/rows_place.h"
+
+/* Joins the tokens' bytes. False if those of a token are not known, and those of one
+ * behind it are. */
 static bool join(const struct rows *r, struct buf *stream)
 {
 	struct bytes token;
+	bool known = true;
 
 	buf_clear(stream);
 	for (uint32_t i = 0; i < r->n; i++) {
-		if (rows_token(r, i, &token))
+		if (!rows_token(r, i, &token))
+			known = false;
+		else if (known)
 			buf_add(stream, token.data, token.len);
-		else if (i + 1 < r->n)
+		else
 			return false;
 	}
 	return !stream->over;
@@ -63,8 +68,11 @@ static struct token_span tokens_in(const struct rows *r, size_t from, size_t to)
 	uint32_t i;
 
 	for (i = 0; i < r->n && at < to && rows_token(r, i, &token); i++) {
-		if (span.first == SPAN_UNKNOWN && at >= from && token.len > 0)
+		if (span.first == SPAN_UNKNOWN && at >= from && token.len > 0) {
 			span.first = i;
+			while (span.first > 0 && rows_passed_over(r, span.first - 1))
+				span.first--;
+		}
 		at += token.len;
 	}
 	if (span.first == SPAN_UNKNOWN)

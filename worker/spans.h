@@ -13,8 +13,9 @@
  *   - A span begins with the first token that begins in the text and ends
  *     before the first token that begins behind it: a token that straddles a
  *     border belongs to the text that it begins in.
- *   - Unless the bytes of all tokens are known (the last one's may be missing),
- *     nothing can be located. An empty or absent text has no span.
+ *     A token that was passed over (rows_place.h) begins where the next one does.
+ *   - Unless the bytes of all tokens are known (those of the last ones may be
+ *     missing), nothing can be located. An empty or absent text has no span.
  *
  * Whether the last row is the end-of-sequence token:
  *
@@ -42,7 +43,7 @@ struct spans {
 	struct token_span reasoning, content; /* SPAN_UNKNOWN */
 	/* Byte offsets of the texts in the stream; SPAN_NOWHERE. */
 	size_t reasoning_at, content_at;
-	bool has_stream; /* the bytes are known (but the last token's, perhaps) */
+	bool has_stream; /* the bytes are known (but the last tokens', perhaps) */
 	bool fits;       /* and there is a text, and all texts are in them */
 	enum eos_row eos_row;
 	/* The bytes of all tokens are known, and are what the texts were made of.

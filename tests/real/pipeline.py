@@ -67,15 +67,21 @@ def corpus(path, count):
 def ask_all(r, servers, args):
     """One whole run; the seconds it took."""
     lines = corpus(args.corpus, args.prompts)
+    native = args.api == "llamacpp"
+    if native:
+        # No template is applied there, by nobody: the tokens that a chat would have.
+        lines = [{"id": "p%d" % i, "input_ids": servers[0].prompt_ids(
+            [{"role": "user", "content": line["question"]}])} for i, line in enumerate(lines)]
     r.corpus(lines)
     # Temperature 1 and nothing cut off: what is sampled is what is listed, so that
     # the calibration below can be told.
-    r.job(0, template="{{question}}",
-          teacher={"url": ["http://127.0.0.1:%d/v1" % s.port for s in servers],
+    r.job(0, template=None if native else "{{question}}",
+          teacher={"url": ["http://127.0.0.1:%d%s" % (s.port, "" if native else "/v1")
+                           for s in servers],
                    "model": servers[0].model_name, "max_in_flight": args.slots,
                    "api": args.api, "logprobs_mode": "raw"},
           sampling={"n": args.samples, "temperature": 1, "top_p": 1, "top_k": 0, "min_p": 0,
-                    "max_tokens": args.max_tokens},
+                    "max_tokens": args.max_tokens, "stop": args.stop},
           logits={"top_logprobs": K})
     begun = time.monotonic()
     r.run(timeout=6 * 3600)
@@ -119,6 +125,7 @@ def check_rows(samples, max_tokens):
             assert len(ids) == len(listed) == len(set(ids)), (where, i)
             assert listed == sorted(listed, reverse=True), (where, i)
             wide[len(ids)] += 1
+            assert ids or s["logprobs"][i] is None, (where, i)
             if s["token_ids"][i] in ids and s["logprobs"][i] is not None:
                 own = listed[ids.index(s["token_ids"][i])]
                 assert abs(own - s["logprobs"][i]) < 0.003, (where, i, own, s["logprobs"][i])
@@ -148,9 +155,10 @@ def check_text(samples, pieces):
             part = b"".join(pieces[i] for i in ids[span[0]:span[1]])
             assert part == content, (where, span, part, content)
             spans += 1
-        assert s["eos_row"] is (ids[-1] in s["end_ids"]), (where, s["eos_row"], ids[-1])
-        assert (s["finish_reason"] == "stop") is s["eos_row"], (where, s["finish_reason"])
-        ends += s["eos_row"]
+        if s["top_ids"][-1]:
+            assert s["eos_row"] is (ids[-1] in s["end_ids"]), (where, s["eos_row"], ids[-1])
+            assert (s["finish_reason"] == "stop") is s["eos_row"], (where, s["finish_reason"])
+        ends += s["eos_row"] or 0
         extra = s["usage"]["completion_tokens"] - len(ids)
         assert extra == 0, (where, extra)
     print("  %d answers are their tokens' bytes to the byte; %d spans are the content's; %d "
@@ -158,8 +166,9 @@ def check_text(samples, pieces):
 
 
 def check_flagged(samples):
-    """How many samples the server itself gave too few rows: tokens that end within a
-    character have none. No other may be flagged, and all of these must be."""
+    """How many samples the server itself gave too few rows, and no ids of all tokens:
+    those that end within a character have none. No other may be flagged, and all of
+    these must be."""
     n = 0
     for s in samples:
         short = s["usage"]["completion_tokens"] != len(s["token_ids"])
@@ -168,6 +177,38 @@ def check_flagged(samples):
     print("  %d samples lack rows for tokens that end within a character, and are flagged "
           "misaligned; no other is" % n)
     return n
+
+
+def ends_within(text):
+    """As the server looks at it: a first byte near the end, and too few behind it."""
+    return any(0xc0 <= c < 0xf8 and n < (4 if c >= 0xf0 else 3 if c >= 0xe0 else 2)
+               for n, c in enumerate(reversed(text[-3:]), 1))
+
+
+def check_absent(samples, pieces):
+    """A token has no row just where the text ends within a character behind it, or
+    where a stop word has cut off the last rows."""
+    within = cut = several = 0
+    for s in samples:
+        if "misaligned" in s["flags"]:
+            continue
+        text, absent, wanted = b"", [], []
+        for i, token in enumerate(s["token_ids"]):
+            text += pieces[token]
+            absent += [i] if not s["top_ids"][i] else []
+            wanted += [i] if ends_within(text) else []
+        first_cut = len(s["token_ids"])
+        while (s["finish_reason"] == "stop" and s["token_ids"][-1] not in s["end_ids"]
+               and first_cut - 1 in absent):
+            first_cut -= 1
+        assert [i for i in absent if i < first_cut] == [i for i in wanted if i < first_cut], (
+            s["id"], s["sample"], absent, wanted)
+        assert bool(absent) is ("logits_partial" in s["flags"]), (s["id"], s["sample"])
+        within += sum(i < first_cut for i in absent)
+        several += any(i < first_cut for i in absent)
+        cut += len(s["token_ids"]) - first_cut
+    print("  %d tokens of %d aligned samples have no row, since the text ends within a "
+          "character behind each; %d rows were cut off by stop words" % (within, several, cut))
 
 
 def check_vocabulary(r, samples, pieces):
@@ -194,6 +235,8 @@ def check_calibration(samples):
     expected = variance = 0.0
     for s in samples:
         for x, ids, listed in zip(s["token_ids"], s["top_ids"], s["top_logprobs"]):
+            if not ids:
+                continue
             p = min(1.0, math.exp(listed[0]))
             n, hits = n + 1, hits + (x == ids[0])
             expected, variance = expected + p, variance + p * (1 - p)
@@ -241,10 +284,13 @@ def check(r, work, samples, args):
     with open(r.path("ids.json")) as f:
         pieces = [bytes.fromhex(p) for p in json.load(f)]
     check_text(samples, pieces)
+    check_absent(samples, pieces)
     check_vocabulary(r, samples, pieces)
     check_calibration(samples)
     assert code == 0, "the stored logits are not the model's"
-    assert flags["misaligned"] == check_flagged(samples), flags
+    misaligned = check_flagged(samples)
+    assert flags["misaligned"] == misaligned, flags
+    assert args.api != "llamacpp" or misaligned == 0
 
 
 def main():
@@ -256,7 +302,8 @@ def main():
     options.add_argument("--max-tokens", type=int, default=256)
     options.add_argument("--corpus", help="JSON lines with a question (default: GSM8K's "
                          "test set beside the project, else problems of our own)")
-    options.add_argument("--api", default="openai-chat")
+    options.add_argument("--api", default="openai-chat", choices=("openai-chat", "llamacpp"))
+    options.add_argument("--stop", action="append", help="a stop word; several are possible")
     options.add_argument("--slots", type=int, default=2, help="requests at once, of a server")
     options.add_argument("--jobs", type=int, default=os.cpu_count(),
                          help="servers, and processes of the truth, of one thread each")

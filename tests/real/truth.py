@@ -64,6 +64,8 @@ class Figures:
         assert len(sample["top_ids"]) == len(sample["logprobs"]) == n == len(truth)
         for i in range(n):
             ids, stored = sample["top_ids"][i], np.array(sample["top_logprobs"][i])
+            if not ids:
+                continue  # the server gave no row
             self.aligned.add(stored, truth[i][ids])
             if i > 0:
                 self.earlier.add(stored, truth[i - 1][ids])

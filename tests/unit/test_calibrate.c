@@ -191,6 +191,7 @@ static void calibrate__knows_honest_temperatures(void **state)
 
 static struct job job;
 static struct job_teacher teacher;
+static enum job_server server = SERVER_VLLM;
 
 static enum calibration_use use(const char *extra, double temperature)
 {
@@ -198,7 +199,7 @@ static enum calibration_use use(const char *extra, double temperature)
 
 	teacher.extra_body = json_loads(extra, 0, NULL);
 	assert_non_null(teacher.extra_body);
-	got = calibrate_terms(&job, &teacher, NULL, temperature).use;
+	got = calibrate_terms(&job, &teacher, server, NULL, temperature).use;
 	json_decref(teacher.extra_body);
 	return got;
 }
@@ -212,7 +213,7 @@ static enum calibration_use use_of_prompt(const char *request)
 	assert_int_equal(overrides_read(bytes_of(request, strlen(request)), &own, &err),
 		ERR_NONE);
 	teacher.extra_body = NULL;
-	got = calibrate_terms(&job, &teacher, &own, 1).use;
+	got = calibrate_terms(&job, &teacher, server, &own, 1).use;
 	overrides_release(&own);
 	return got;
 }
@@ -256,12 +257,12 @@ static void terms__say_where_it_applies(void **state)
 	assert_int_equal(use("{}", 1.5), CALIBRATION_TEMPERATURE);
 	assert_int_equal(use("{}", (double)NAN), CALIBRATION_TEMPERATURE);
 	teacher.extra_body = NULL;
-	assert_true(calibrate_terms(&job, &teacher, NULL, 0.5).power == 2);
+	assert_true(calibrate_terms(&job, &teacher, server, NULL, 0.5).power == 2);
 	teacher.logprobs_mode = JOB_MODE_PROCESSED;
 	assert_int_equal(use("{}", 1.5), CALIBRATION_APPLIES);
 	assert_int_equal(use("{}", 0), CALIBRATION_TEMPERATURE);
 	teacher.extra_body = NULL;
-	assert_true(calibrate_terms(&job, &teacher, NULL, 0.5).power == 1);
+	assert_true(calibrate_terms(&job, &teacher, server, NULL, 0.5).power == 1);
 	teacher.logprobs_mode = JOB_MODE_UNKNOWN;
 	assert_int_equal(use("{}", 1), CALIBRATION_MODE);
 	job.top_logprobs = 1;
@@ -292,6 +293,31 @@ static void terms__look_at_the_jobs_sampling(void **state)
 	assert_int_equal(use("{}", 1), CALIBRATION_CUTS);
 }
 
+static void terms__know_servers_that_cut_unless_told(void **state)
+{
+	(void)state;
+	plain_job();
+	server = SERVER_LLAMACPP; /* top_k and min_p are missing */
+	assert_int_equal(use("{}", 1), CALIBRATION_CUTS);
+	assert_int_equal(use("{\"top_k\":0}", 1), CALIBRATION_CUTS);
+	assert_int_equal(use("{\"top_k\":null,\"min_p\":0}", 1), CALIBRATION_CUTS);
+	assert_int_equal(use("{\"top_k\":0,\"min_p\":0}", 1), CALIBRATION_APPLIES);
+	assert_int_equal(use("{\"top_k\":9,\"min_p\":0}", 1), CALIBRATION_CUTS);
+	job.sampling.top_k = 0;
+	job.sampling.min_p = 0;
+	assert_int_equal(use("{}", 1), CALIBRATION_APPLIES);
+	job.sampling.top_p = (double)NAN;
+	assert_int_equal(use("{}", 1), CALIBRATION_CUTS);
+	assert_int_equal(use_of_prompt("{\"top_p\":1}"), CALIBRATION_APPLIES);
+	server = SERVER_OLLAMA;
+	plain_job();
+	job.sampling.top_k = 0;
+	assert_int_equal(use("{}", 1), CALIBRATION_CUTS);
+	job.sampling.repetition_penalty = 1;
+	assert_int_equal(use("{}", 1), CALIBRATION_APPLIES);
+	server = SERVER_VLLM;
+}
+
 static void terms__look_at_what_a_prompt_asks_for(void **state)
 {
 	(void)state;
@@ -303,6 +329,24 @@ static void terms__look_at_what_a_prompt_asks_for(void **state)
 	assert_int_equal(
 		use_of_prompt("{\"response_format\":{\"type\":\"json_object\"}}"),
 		CALIBRATION_CUTS);
+}
+
+/* What was passed over was so because of what it is. */
+static void calibrate__doubts_where_rows_are_missing(void **state)
+{
+	struct calibration c;
+	struct rows *r = &a.rows;
+
+	(void)state;
+	begin();
+	add_row(0, K, false);
+	add_row(2, 0, false);
+	r->logprob[1] = (double)NAN;
+	r->token_len[1] = 0;
+	add_row(3, K, false);
+	c = sums_of(&plain, K, EOS_ROW_YES);
+	assert_int_equal(c.tokens, 2);
+	assert_int_equal(c.open_ends, 5);
 }
 
 static int teardown(void **state)
@@ -320,7 +364,9 @@ int main(void)
 		cmocka_unit_test(calibrate__knows_honest_temperatures),
 		cmocka_unit_test(terms__say_where_it_applies),
 		cmocka_unit_test(terms__look_at_the_jobs_sampling),
+		cmocka_unit_test(terms__know_servers_that_cut_unless_told),
 		cmocka_unit_test(terms__look_at_what_a_prompt_asks_for),
+		cmocka_unit_test(calibrate__doubts_where_rows_are_missing),
 	};
 
 	return cmocka_run_group_tests_name("calibrate", tests, NULL, teardown);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/unit.h"
 
+#include <math.h>
+
 #include "worker/spans.h"
 
 /* An answer whose tokens are `tokens`, NULL-terminated; "?" has no known bytes. */
@@ -125,6 +127,33 @@ static void spans__skip_tokens_without_bytes_before_a_text(void **state)
 	answer_release(&a);
 }
 
+/* Tokens that end within a character begin where the row does that has their bytes. */
+static void spans__begin_with_a_token_that_was_passed_over(void **state)
+{
+	struct answer a = {0};
+
+	(void)state;
+	answer_of(&a, NULL, "ab", FINISH_LENGTH, TOKENS("\n", "", "", "", "a", "b"));
+	for (uint32_t i = 2; i < 4; i++)
+		a.rows.logprob[i] = (double)NAN;
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, 2, 6, EOS_ROW_NO});
+	answer_release(&a);
+}
+
+static void spans__need_no_bytes_at_the_end(void **state)
+{
+	struct answer a = {0};
+
+	(void)state;
+	answer_of(&a, NULL, "ab", FINISH_STOP_WORD, TOKENS("a", "b", "?", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, 0, 2, EOS_ROW_NO});
+	answer_of(&a, NULL, "abc", FINISH_STOP_WORD, TOKENS("a", "b", "?", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, NO, NO, EOS_ROW_NO});
+	answer_of(&a, NULL, "ab", FINISH_STOP_WORD, TOKENS("a", "?", "b", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, NO, NO, EOS_ROW_NO});
+	answer_release(&a);
+}
+
 static void spans__are_unknown_where_bytes_are(void **state)
 {
 	struct answer a = {0};
@@ -214,6 +243,8 @@ int main(void)
 		cmocka_unit_test(spans__take_the_content_from_the_end),
 		cmocka_unit_test(spans__give_a_straddling_token_to_where_it_begins),
 		cmocka_unit_test(spans__skip_tokens_without_bytes_before_a_text),
+		cmocka_unit_test(spans__begin_with_a_token_that_was_passed_over),
+		cmocka_unit_test(spans__need_no_bytes_at_the_end),
 		cmocka_unit_test(spans__are_unknown_where_bytes_are),
 		cmocka_unit_test(spans__know_whose_bytes_are_the_texts),
 		cmocka_unit_test(spans__tell_the_end_row_by_counts_and_finish),
