@@ -30,6 +30,10 @@
 #define LIMIT_VOCABULARY (1u << 21)    /* ids */
 #define LIMIT_VOCABULARY_BYTES MIB(64) /* of all tokens together */
 
+/* Prompts made of messages by a chat template */
+#define LIMIT_TEMPLATE MIB(1)
+#define LIMIT_RENDERED MIB(32)
+
 /* Corpus */
 #define LIMIT_CORPUS_LINE MIB(8)
 #define LIMIT_PROMPT_ID KIB(1)

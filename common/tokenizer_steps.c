@@ -156,15 +156,17 @@ static uint32_t short_code(const unsigned char *p, size_t len)
 	return len == 1 ? p[0] : (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
 }
 
-static size_t read_byte_level(unsigned char *piece, size_t len)
+size_t byte_level_read(unsigned char *piece, size_t len, bool *is_bytes)
 {
 	size_t n = 0;
 
+	*is_bytes = false;
 	for (size_t i = 0, step; i < len; i += step) {
 		step = utf8_sequence(piece + i, len - i);
 		if (step == 0 || step > 2 || byte_of(short_code(piece + i, step)) < 0)
 			return len; /* its own UTF-8 */
 	}
+	*is_bytes = true;
 	for (size_t i = 0, step; i < len; i += step) {
 		step = utf8_sequence(piece + i, len - i);
 		piece[n++] = (unsigned char)byte_of(short_code(piece + i, step));
@@ -198,11 +200,11 @@ static size_t read_signs(const char *sign, unsigned char *piece, size_t len)
 size_t alphabet_read(
 	const struct alphabet *a, unsigned char *piece, size_t len, bool *mark)
 {
-	bool added = *mark;
+	bool added = *mark, is_bytes;
 
 	*mark = false;
 	if (a->kind == ALPHABET_BYTE_LEVEL)
-		return added ? len : read_byte_level(piece, len);
+		return added ? len : byte_level_read(piece, len, &is_bytes);
 	if (a->byte_fallback && len == 6 && memcmp(piece, "<0x", 3) == 0 &&
 		piece[5] == '>' && hex(piece[3]) >= 0 && hex(piece[4]) >= 0) {
 		piece[0] = (unsigned char)(hex(piece[3]) << 4 | hex(piece[4]));

@@ -49,4 +49,8 @@ enum err_code alphabet_decide(const struct steps *decoder,
 size_t alphabet_read(
 	const struct alphabet *a, unsigned char *piece, size_t len, bool *mark);
 
+/* Rewrites a piece in GPT-2's alphabet, a character a byte, as those bytes. If some
+ * character is not of it, the piece stays as it is, and *is_bytes says so. */
+size_t byte_level_read(unsigned char *piece, size_t len, bool *is_bytes);
+
 #endif

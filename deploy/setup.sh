@@ -9,12 +9,12 @@
 set -eu
 
 run="libzmq5 libcurl4 libsqlite3-0 liblmdb0 libjansson4 libzstd1 zlib1g libxxhash0
-  libsodium23 libmicrohttpd12 ca-certificates"
+  libsodium23 libmicrohttpd12 libonig5 libutf8proc2 ca-certificates"
 build="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libcurl4-openssl-dev
   libsqlite3-dev liblmdb-dev libjansson-dev libzstd-dev zlib1g-dev libxxhash-dev
-  libsodium-dev libmicrohttpd-dev ca-certificates"
+  libsodium-dev libmicrohttpd-dev libonig-dev libutf8proc-dev ca-certificates"
 demo="sqlite3 python3 procps"
-test="libcmocka-dev sqlite3 python3 python3-venv python3-lmdb python3-zstandard python3-xxhash
+test="libcmocka-dev sqlite3 python3 python3-venv python3-jinja2 python3-lmdb python3-regex python3-zstandard python3-xxhash
   clang clang-format man-db procps curl strace mount util-linux
   zstd gzip"
 bench="nginx-light wrk sqlite3 python3 libcmocka-dev g++ libsimdjson-dev"

@@ -45,7 +45,8 @@ if(NOT RETORT_SANITIZE STREQUAL "thread")
   target_link_options(retort_tsan PRIVATE -fsanitize=thread)
   target_link_libraries(retort_tsan PRIVATE PkgConfig::ZMQ PkgConfig::CURL
     PkgConfig::SQLITE PkgConfig::LMDB PkgConfig::JANSSON PkgConfig::ZSTD PkgConfig::ZLIB
-    PkgConfig::XXHASH PkgConfig::SODIUM PkgConfig::MICROHTTPD Threads::Threads m)
+    PkgConfig::XXHASH PkgConfig::ONIG PkgConfig::UTF8PROC PkgConfig::SODIUM
+    PkgConfig::MICROHTTPD Threads::Threads m)
   if(RETORT_SYSTEM_PYTHON)
     add_test(NAME system/tsan COMMAND ${RETORT_SYSTEM_PYTHON}
              ${CMAKE_CURRENT_SOURCE_DIR}/system/lifecycle.py $<TARGET_FILE:retort_tsan>)

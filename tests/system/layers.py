@@ -41,13 +41,15 @@ LIBRARIES = {
     "sqlite3.h": {"coordinator/db.c"},
     "lmdb.h": {"store/env.c"},
     "microhttpd.h": {"deploy/teacher/exchange.h"},
+    "oniguruma.h": {"common/pattern.c"},
+    "utf8proc.h": {"common/uchar.c"},
     "zdict.h": {"store/dictionary.c"},
 }
 
 # Files that decide: no clock, no file, no socket, no thread, no log.
 DECIDE = {
-    "common": "buf.c jnumber.c jplace.c jscan.c jtext.c reason.c text.c "
-              "token_map.c wire.c wire_fields.c",
+    "common": "bpe.c buf.c text_encoder.c text_encoder_added.c text_encoder_steps.c jnumber.c jplace.c jscan.c jtext.c pattern.c reason.c "
+              "text.c token_map.c uchar.c wire.c wire_fields.c",
     "store": "accept.c dedup.c elsewhere.c filter*.c logits_*.c offer.c "
              "pack.c record.c sections.c seal.c shard_state.c",
     "coordinator": "budget.c corpus_line.c credit.c lease.c prompt.c",

@@ -36,3 +36,11 @@ if(RETORT_SANITIZE)
 endif()
 retort_store_test(libretort ${_here}/libretort.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR}
                   ${CMAKE_C_COMPILER} "${_sanitize} ")
+
+# Text to token ids, and messages to text, against other programs that do the same.
+add_executable(prompt_tool system/prompt_tool.c)
+target_include_directories(prompt_tool PRIVATE ${CMAKE_SOURCE_DIR})
+target_link_libraries(prompt_tool PRIVATE retort_common retort_flags)
+add_test(NAME system/encoder
+         COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_encoder.py $<TARGET_FILE:prompt_tool>)
+set_tests_properties(system/encoder PROPERTIES LABELS fast TIMEOUT 120)
