@@ -70,9 +70,15 @@ static bool raw_is_consistent(struct job_reader *r, const struct job *job, size_
 	if ((strcmp(t->api, "sglang") == 0 && t->server != SERVER_AUTO &&
 		    t->server != SERVER_SGLANG) ||
 		(strcmp(t->api, "llamacpp") == 0 && t->server != SERVER_AUTO &&
-			t->server != SERVER_LLAMACPP))
+			t->server != SERVER_LLAMACPP) ||
+		(strcmp(t->api, "trl") == 0 && t->server != SERVER_AUTO))
 		return job_complain(r, path,
 			"the api %s is that server's own; leave this key out", t->api);
+	if (strcmp(t->api, "trl") == 0 && job->task != JOB_TASK_SCORE) {
+		snprintf(path, sizeof(path), "teachers[%zu].api", i);
+		return job_complain(r, path,
+			"trl only scores what it is given: set \"mode\": \"score\"");
+	}
 	return true;
 }
 
@@ -85,10 +91,11 @@ static bool score_is_consistent(struct job_reader *r, const struct job *job)
 		return true;
 	for (size_t i = 0; i < job->n_teachers; i++)
 		if (strcmp(job->teacher[i].api, "completions") != 0 &&
-			strcmp(job->teacher[i].api, "sglang") != 0)
+			strcmp(job->teacher[i].api, "sglang") != 0 &&
+			strcmp(job->teacher[i].api, "trl") != 0)
 			return job_complain(r, "mode",
 				"teacher '%s' cannot score by the api %s; completions "
-				"(of vLLM) and sglang can",
+				"(of vLLM), sglang and trl can",
 				job->teacher[i].name, job->teacher[i].api);
 	if (job->top_logprobs == 0)
 		return job_complain(r, "mode",

@@ -24,6 +24,7 @@ static const struct {
 	{"openai-completions", "completions", true},
 	{"sglang", "sglang", true},
 	{"llamacpp", "llamacpp", true},
+	{"trl", "trl", true},
 };
 #define N_APIS (sizeof(apis) / sizeof(apis[0]))
 
@@ -55,8 +56,8 @@ bool job_read_api(struct job_reader *r, const char *path, json_t *v, void *to)
 		nearest ? nearest : "",
 		nearest ? "'?)"
 			: "; this build has openai-chat, openai-responses, gemini, "
-			  "vertex, anthropic, ollama, completions, sglang and "
-			  "llamacpp");
+			  "vertex, anthropic, ollama, completions, sglang, "
+			  "llamacpp and trl");
 }
 
 json_t *job_api_json(const void *from)

@@ -58,7 +58,8 @@ struct jscan {
 	int depth; /* open objects and arrays */
 
 	/* Set after JSCAN_KEY (or JSCAN_ARRAY, or a value in one): a string that
-	 * comes next goes there. Not to be touched after JSCAN_MORE. */
+	 * comes next goes there. Not to be touched after JSCAN_MORE; but what is in
+	 * the buffer by then may be taken out of it. */
 	struct buf *sink;
 
 	/* Set after jscan_init, kept by jscan_reset: a number beyond int64 or

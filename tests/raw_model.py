@@ -3,9 +3,11 @@
 
 For tests of the protocols that take one text or token ids: the model's distribution
 behind any ids is known, so that what is stored can be held against it, token by
-token. The servers answer as vLLM (/v1/completions), SGLang (/generate) and llama.cpp
-(/completion) do, each with its own way to write lists.
+token. The servers answer as vLLM (/v1/completions), SGLang (/generate), llama.cpp
+(/completion) and TRL (/get_sequence_logprobs/) do, each with its own way to write lists.
 """
+import array
+import base64
 import functools
 import hashlib
 import http.server
@@ -166,7 +168,36 @@ def llamacpp(request):
     return answer
 
 
-PATHS = {"/v1/completions": ("vllm", completions), "/generate": ("sglang", sglang),
+def packed(kind, numbers):
+    return base64.b64encode(array.array(kind, numbers).tobytes()).decode()
+
+
+def trl(request):
+    """Scores, and only that: the k most likely, and the given tokens' own beside them.
+    Lists, where the given token is one more if need be, unless asked for binary."""
+    ids, k = request["sequences"][0], request["top_logprobs"]
+    assert len(request["sequences"]) == 1 and request["temperature"] == 1.0
+    start = request["prompt_lengths"][0]
+    made = list(rows(ids[:start], ids[start:], k))
+    answer = dict.fromkeys(("logprobs", "logprob_token_ids", "logprobs_b64", "token_ids_b64",
+                            "actual_logprobs_b64", "actual_token_ids_b64", "shape",
+                            "completion_lengths"))
+    if request["response_format"] == "binary":
+        answer.update(
+            logprobs_b64=packed("f", [v for _, _, listed in made for _, v in listed]),
+            token_ids_b64=packed("i", [t for _, _, listed in made for t, _ in listed]),
+            actual_logprobs_b64=packed("f", [v for _, v, _ in made]),
+            actual_token_ids_b64=packed("i", [t for t, _, _ in made]),
+            shape=[1, len(made), k], completion_lengths=[len(made)])
+    else:
+        made = [listed if token in dict(listed) else listed + [(token, value)]
+                for token, value, listed in made]
+        answer.update(logprobs=[[[v for _, v in listed] for listed in made]],
+                      logprob_token_ids=[[[t for t, _ in listed] for listed in made]])
+    return answer
+
+
+PATHS = {"/get_sequence_logprobs/": ("trl", trl), "/v1/completions": ("vllm", completions), "/generate": ("sglang", sglang),
          "/completion": ("llamacpp", llamacpp)}
 
 
@@ -186,6 +217,8 @@ class RawServer:
                 if self.path == "/v1/models":
                     self.reply(200, {"object": "list", "data": [
                         {"id": "raw", "object": "model", "owned_by": owner}]})
+                elif self.path == "/health/" and owner == "trl":
+                    self.reply(200, {"status": "ok"})
                 else:
                     self.reply(404, {"error": {"message": "no such path", "code": 404}})
 

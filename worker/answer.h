@@ -106,6 +106,7 @@ struct answer_rules {
 	bool stream;           /* events were asked for */
 	bool scored;           /* what was given was to be scored, and of its tokens */
 	uint32_t prompt_len;   /* so many are not looked at */
+	struct bytes given;    /* the token ids that were given, JSON, lent; or NULL */
 	unsigned n_choices;    /* answers asked for; 0 and 1: one. Never streamed */
 	struct loop_rule loop; /* of a stream: when to end it early */
 };

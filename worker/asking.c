@@ -123,6 +123,8 @@ void asking_score_rules(
 	rules->scored =
 		job->task == JOB_TASK_SCORE && raw_prompt_read(messages, &prompt);
 	rules->prompt_len = rules->scored ? prompt.prompt_len : 0;
+	rules->given = rules->scored && prompt.kind == RAW_IDS ? prompt.value
+							       : bytes_of(NULL, 0);
 }
 
 /* The answer to what was only scored is what was given; false if the server scored

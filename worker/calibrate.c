@@ -142,6 +142,8 @@ struct calibrate_terms calibrate_terms(const struct job *job,
 
 	if (job->top_logprobs < 2)
 		terms.use = CALIBRATION_NO_LISTS;
+	else if (job->task == JOB_TASK_SCORE) /* nothing is sampled */
+		terms.use = CALIBRATION_CUTS;
 	else if (!raw && teacher->logprobs_mode != JOB_MODE_PROCESSED)
 		terms.use = CALIBRATION_MODE;
 	else if (!(temperature > 0) || (raw && temperature > 1))

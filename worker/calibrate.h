@@ -18,9 +18,9 @@
  * such bound. Processed logprobs are after the temperature, whatever it was.
  *
  * Nothing can be said where candidates are cut off (top_p, top_k, min_p), weighed
- * otherwise (penalties, logit_bias) or forbidden (tools, grammars). Such members
- * are known by name. What is not sent is taken to be off, but at servers that are
- * known to cut by themselves: llama.cpp (top_k 40, top_p 0.95, min_p 0.05) and
+ * otherwise (penalties, logit_bias) or forbidden (tools, grammars), nor of what was
+ * given and is only scored. Such members are known by name. What is not sent is taken
+ * to be off, but at servers that are known to cut by themselves: llama.cpp (top_k 40, top_p 0.95, min_p 0.05) and
  * Ollama (top_k 40, top_p 0.9, repeat_penalty 1.1) must be told not to. Another that
  * does so (vLLM takes defaults of the model's generation_config) shows as broken,
  * rightly.

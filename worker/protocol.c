@@ -106,6 +106,16 @@ static const struct protocol protocols[] = {
 		.form_init = llamacpp_form_init,
 		.write_request = llamacpp_write_request,
 	},
+	{
+		.name = "trl",
+		.path = "/get_sequence_logprobs/",
+		.models_path = "/health/",
+		.server = SERVER_OPENAI,
+		.raw = true,
+		.shape = &trl_shape,
+		.form_init = trl_form_init,
+		.write_request = trl_write_request,
+	},
 };
 
 const struct protocol *protocol_find(const char *api)

@@ -7,11 +7,13 @@
  *   sglang       POST {url}/generate; {"text": ...} or {"input_ids": ...}, and
  *                sampling in an object of its own
  *   llamacpp     POST {url}/completion; {"prompt": ...}
+ *   trl          POST {url}/get_sequence_logprobs/; {"sequences": [ids],
+ *                "prompt_lengths": [n]}. Only scores, and only token ids.
  *
  * No chat template is applied, by nobody: a text is what the model reads, after
  * the server's own special tokens for a beginning.
  *
- * What is the same for the three is in raw_request.c: names for the job's
+ * What is the same for all is in raw_request.c: names for the job's
  * sampling, extra_body, a prompt's own wishes. A job's key that the server at
  * hand does not know is an error, as in openai_request.h. The prompt stands last
  * in the request.
@@ -29,6 +31,8 @@ enum err_code sglang_form_init(struct request_form *form,
 	const struct request_terms *terms, struct err *err) MUST_CHECK;
 enum err_code llamacpp_form_init(struct request_form *form,
 	const struct request_terms *terms, struct err *err) MUST_CHECK;
+enum err_code trl_form_init(struct request_form *form,
+	const struct request_terms *terms, struct err *err) MUST_CHECK;
 
 /* ERR_INVALID: the messages are no raw prompt (raw_prompt.h). */
 enum err_code completions_write_request(const struct request_form *form,
@@ -37,8 +41,10 @@ enum err_code sglang_write_request(const struct request_form *form,
 	struct bytes messages, uint64_t seed, struct buf *out, struct err *err);
 enum err_code llamacpp_write_request(const struct request_form *form,
 	struct bytes messages, uint64_t seed, struct buf *out, struct err *err);
+enum err_code trl_write_request(const struct request_form *form, struct bytes messages,
+	uint64_t seed, struct buf *out, struct err *err);
 
-/* -- For the three only from here on -- */
+/* -- For these only from here on -- */
 
 /* What a server calls things; NULL: it knows no such thing. */
 struct raw_names {

@@ -16,12 +16,15 @@
  *                    ("truncated") is flagged truncated: it was asked something
  *                    else. Rows that are fewer than "tokens" are placed
  *                    (rows_place.h).
+ * trl_shape          {"logprobs_b64", "token_ids_b64", "shape", ...}, packed_rows.h.
+ *                    It has no text, no finish reason and no usage: the tokens that
+ *                    were given are counted.
  */
 #ifndef RETORT_WORKER_RAW_SHAPES_H
 #define RETORT_WORKER_RAW_SHAPES_H
 
 #include "worker/shape.h"
 
-extern const struct shape completions_shape, sglang_shape, llamacpp_shape;
+extern const struct shape completions_shape, sglang_shape, llamacpp_shape, trl_shape;
 
 #endif

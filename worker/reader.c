@@ -13,6 +13,7 @@ struct reader *reader_new(void)
 
 	jscan_init(&r->scan, LIMIT_JSON_DEPTH, LIMIT_ROW);
 	r->scan.any_size = true;
+	buf_init(&r->piece, 2 * READER_SLICE);
 	return r;
 }
 
@@ -33,6 +34,7 @@ void reader_free(struct reader *r)
 	jscan_release(&r->scan);
 	for (size_t i = 0; own_text(r, i); i++)
 		buf_release(&own_text(r, i)->text);
+	buf_release(&r->piece);
 	free(r->list_starts.at);
 	free(r->choice);
 	free(r);
@@ -84,6 +86,7 @@ void reader_begin(struct reader *r, const struct shape *shape,
 	r->has_choices = r->has_message = r->is_flat_error = r->part_flag = false;
 	r->flat = (struct answer_error){0};
 	r->lists = (struct raw_lists){0};
+	r->packed = (struct packed_rows){0};
 	for (size_t i = 0; own_text(r, i); i++)
 		reader_text_reset(own_text(r, i));
 }
@@ -154,6 +157,8 @@ static bool run(struct reader *r)
 		}
 		switch (event) {
 		case JSCAN_MORE:
+			if (r->key && r->key->value == VALUE_PIECES)
+				reader_hand_over(r, false);
 			return false;
 		case JSCAN_DONE:
 			return true;
@@ -197,8 +202,15 @@ static void end_document(struct reader *r)
 
 /* -- Streams -- */
 
-static void feed_document(struct reader *r, const void *bytes, size_t len)
+static void feed_document(struct reader *r, const unsigned char *bytes, size_t len)
 {
+	while (r->shape->pieces && len > READER_SLICE) {
+		jscan_feed(&r->scan, bytes, READER_SLICE);
+		if (run(r))
+			return;
+		bytes += READER_SLICE;
+		len -= READER_SLICE;
+	}
 	jscan_feed(&r->scan, bytes, len);
 	run(r);
 }
@@ -219,7 +231,7 @@ static void take_data(struct reader *r, struct bytes data)
 	if (data.len == 0)
 		return;
 	if (!r->in_event && r->mark_len > 0)
-		feed_document(r, READER_MARK, r->mark_len);
+		feed_document(r, (const unsigned char *)READER_MARK, r->mark_len);
 	r->in_event = true;
 	r->mark_len = 0;
 	if (r->failed == REASON_NONE)
@@ -261,7 +273,7 @@ static void end_event(struct reader *r)
 		return;
 	}
 	if (!r->in_event && r->mark_len > 0)
-		feed_document(r, READER_MARK, r->mark_len);
+		feed_document(r, (const unsigned char *)READER_MARK, r->mark_len);
 	if (r->failed == REASON_NONE)
 		end_document(r);
 	if (r->failed == REASON_BODY_CUT)

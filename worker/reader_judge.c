@@ -84,6 +84,10 @@ static enum reason judge_finish(struct reader *r)
 		a->finish = FINISH_LENGTH;
 		return REASON_NONE;
 	}
+	if (!r->shape->finishes) {
+		a->finish = FINISH_STOP;
+		return REASON_NONE;
+	}
 	if (!a->finish_text.present)
 		return because(a, REASON_NO_FINISH, "there is no finish reason");
 	if (a->blocked) {
@@ -162,10 +166,12 @@ static enum reason judge_rows(struct reader *r)
 		return REASON_NONE;
 	if (a->rows.m == 0)
 		reason = judge_missing_rows(r);
-	if (reason != REASON_NONE || a->rows.n == 0)
+	if (reason != REASON_NONE)
 		return reason;
-	if (r->rows.tokens.bad)
+	if (a->has_rows && r->rows.tokens.bad)
 		return because(a, REASON_BAD_LOGPROBS, r->rows.tokens.bad);
+	if (a->rows.n == 0)
+		return REASON_NONE;
 	/* Usage counts other tokens than those that were scored. */
 	if (!r->rules.scored)
 		align_counts(a);

@@ -14,6 +14,7 @@
 #include "worker/loop_watch.h"
 #include "worker/openai_ids.h"
 #include "worker/openai_row.h"
+#include "worker/packed_rows.h"
 #include "worker/raw_rows.h"
 #include "worker/reader.h"
 
@@ -87,7 +88,13 @@ struct reader {
 	struct answer_ids list_starts; /* where lists of candidates begin */
 	uint32_t extra_tokens;
 	struct raw_lists lists;
+	struct packed_rows packed;
+	struct buf piece; /* of a VALUE_PIECES text */
 };
+
+/* A document is read in slices of so many bytes if its shape takes pieces, so that
+ * what is held of one is no more, however it arrives. */
+#define READER_SLICE KIB(16)
 
 /* The text itself is bad. */
 void reader_fail(struct reader *r, enum reason reason, const char *why);
@@ -99,6 +106,8 @@ void reader_wrong_count(struct reader *r, enum jscan_event event);
 /* Leaves out an object or list that has just begun; nothing for others. */
 void reader_skip_value(struct reader *r, enum jscan_event event);
 
+/* What has come of a VALUE_PIECES text goes to its hook. */
+void reader_hand_over(struct reader *r, bool whole);
 /* After JSCAN_KEY. */
 void reader_on_key(struct reader *r);
 /* The event of the value of r->key. */

@@ -160,9 +160,20 @@ void reader_on_key(struct reader *r)
 			buf_add_byte(&text->text, ',');
 		jscan_capture(&r->scan, &text->text);
 		break;
+	case VALUE_PIECES:
+		buf_clear(&r->piece);
+		r->scan.sink = &r->piece;
+		break;
 	default:
 		break;
 	}
+}
+
+void reader_hand_over(struct reader *r, bool whole)
+{
+	if (whole || r->piece.len > 0)
+		r->shape->pieces(r, r->key->at, buf_bytes(&r->piece), whole);
+	buf_clear(&r->piece);
 }
 
 void reader_skip_value(struct reader *r, enum jscan_event event)
@@ -346,6 +357,12 @@ void reader_on_member(struct reader *r, enum jscan_event event)
 		break;
 	case VALUE_ERROR:
 		on_error(r, event);
+		break;
+	case VALUE_PIECES:
+		if (event == JSCAN_STRING)
+			reader_hand_over(r, true);
+		else if (event != JSCAN_NULL)
+			reader_wrong_value(r, event);
 		break;
 	case VALUE_OWN:
 		r->shape->own(r, key->at, event);

@@ -40,6 +40,8 @@ enum shape_value {
 	VALUE_LIST,     /* likewise */
 	VALUE_ROWS,     /* a list of rows in OpenAI's form (openai_row.h) */
 	VALUE_ERROR,    /* an object, whose place `at` is, or a text */
+	VALUE_PIECES,   /* a text that goes to the shape's hook as it comes, `at` is its
+			 * number; nothing of it is kept */
 	VALUE_OWN       /* goes to the shape's hook, `at` is its number */
 };
 
@@ -108,12 +110,17 @@ enum stream_end {
 
 struct shape {
 	const struct shape_place *places;
-	const struct shape_finish *finishes; /* up to one without text */
-	enum framing streamed;               /* FRAMING_WHOLE: not offered */
+	/* Up to one without text; NULL: nothing is generated, and so nothing ends. */
+	const struct shape_finish *finishes;
+	enum framing streamed; /* FRAMING_WHOLE: not offered */
 	enum stream_end stream_end;
 	/* The value of a VALUE_OWN key. An object or list that is not entered
 	 * must be skipped (reader_skip_value). */
 	void (*own)(struct reader *r, unsigned number, enum jscan_event event);
+	/* More of the text of a VALUE_PIECES key; `whole`: the last of it, perhaps
+	 * empty. */
+	void (*pieces)(
+		struct reader *r, unsigned number, struct bytes text, bool whole);
 	/* All of the body has been read: brings what the tables collected into
 	 * the answer's form. NULL: nothing to do. */
 	void (*settle)(struct reader *r);

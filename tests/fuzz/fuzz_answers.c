@@ -103,7 +103,9 @@ static const struct {
 	{&ollama_shape, true},
 	{&responses_shape, false},
 	{&responses_shape, true},
+	{&trl_shape, false},
 };
+static const char given[] = "[1,872,198,9707]";
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
 
 static enum reason read_in(struct reader *reader, const struct shape *shape,
@@ -189,10 +191,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		rules.loop = (struct loop_rule){6, 300};
 		if (shape == &openai_shape && !rules.stream)
 			rules.n_choices = 1u + (input[0] >> 6);
-		if ((shape == &completions_shape || shape == &sglang_shape) &&
+		if ((shape == &completions_shape || shape == &sglang_shape ||
+			    shape == &trl_shape) &&
 			!rules.stream) {
 			rules.prompt_len = input[0] >> 6;
 			rules.scored = rules.prompt_len > 0;
+			rules.given = bytes_of(given, sizeof(given) - 1);
 		}
 		link_up(whole, rules.n_choices);
 		link_up(pieces, rules.n_choices);

@@ -48,6 +48,8 @@ def jobs_that_are_wrong(retort):
         refused(r, "teachers[0].api:", "is not a protocol of ours (did you mean 'anthropic'?)")
         changed(teachers=[dict(job["teachers"][0], api="sglang")], system="Be short.")
         refused(r, "job.json:", "system: teacher 't0' (api sglang) takes raw prompts")
+        changed(teachers=[dict(job["teachers"][0], api="trl")])
+        refused(r, "job.json:", "teachers[0].api: trl only scores what it is given")
         changed(teachers=[dict(job["teachers"][0], url="ftp://x")])
         refused(r, "teachers[0].url:", "must begin with http:// or https://")
         changed(teachers=[dict(job["teachers"][0], api_key_env="NO_SUCH_VARIABLE_X")])

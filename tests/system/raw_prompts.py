@@ -15,7 +15,7 @@ from raw_model import EOS, RawServer
 
 K = 8
 API = {"completions": ("/v1/completions", "/v1"), "sglang": ("/generate", ""),
-       "llamacpp": ("/completion", "")}
+       "llamacpp": ("/completion", ""), "trl": ("/get_sequence_logprobs/", "")}
 # Texts, and ids that no text would give.
 LINES = [{"id": "t%d" % i, "prompt": "Café number %d: what is %d + %d?" % (i, i, 7 * i)}
          for i in range(12)]
@@ -118,7 +118,7 @@ def llamacpps_answers_are_the_models(retort):
     one(retort, "llamacpp")
 
 
-def check_scored(sample, api, ids, prompt_len):
+def check_scored(sample, lists_given, ids, prompt_len):
     """Every token behind the prompt has the row that the model gives it."""
     assert sample["prompt_token_ids"] == ids[:prompt_len], sample
     assert sample["token_ids"] == ids[prompt_len:], sample
@@ -128,7 +128,7 @@ def check_scored(sample, api, ids, prompt_len):
         listed = raw_model.top(values, K)
         where = (sample["id"], i)
         assert near(sample["logprobs"][i], values[token]), where
-        if api == "completions" and token not in listed:
+        if lists_given and token not in listed:
             listed = sorted(listed + [token], key=lambda t: (-values[t], t))
         assert sample["top_ids"][i] == listed, where
         assert all(near(a, values[t]) for a, t in zip(sample["top_logprobs"][i], listed)), where
@@ -154,8 +154,16 @@ def what_is_given_is_scored(retort):
            ({"input_ids": [1, 2], "prompt_len": "1"}, "bad_prompt_len"),
            ({"input_ids": [1]}, "bad_ids"),
            ({"prompt": "a", "completion": "b"}, "nothing_to_score")]
-    for api in ("completions", "sglang"):
-        with RawServer(API[api][0]) as t, Rig(retort) as r:
+    def older(request):
+        """TRL's server before it knew another format than lists."""
+        request["response_format"] = "json"
+
+    for api, before in (("completions", None), ("sglang", None), ("trl", None),
+                        ("trl", older)):
+        lists_given = api == "completions" or before is older
+        # Only ids, which is all that TRL's server takes.
+        texts = texts if api != "trl" else []
+        with RawServer(API[api][0], before or (lambda request: None)) as t, Rig(retort) as r:
             r.corpus(lines + texts + [x for x, _ in bad])
             r.job(t.port, teacher={"api": api, "model": "raw", "logprobs_mode": "raw",
                                    "url": "http://127.0.0.1:%d%s" % (t.port, API[api][1])},
@@ -175,32 +183,57 @@ def what_is_given_is_scored(retort):
             for line in lines:
                 row = rows.pop(line["id"])
                 assert row["content"] == line["text"] and row["extra"] == {"level": 1}
-                tokens += check_scored(row, api, line["input_ids"], line["prompt_len"])
+                tokens += check_scored(row, lists_given, line["input_ids"], line["prompt_len"])
             for line in texts:
                 row = rows.pop(line["id"])
                 assert row["content"] == line["text"] and row["prompt"] == {
                     "text": line["text"]}, row
-                tokens += check_scored(row, api, raw_model.ids_of(line["text"]), 1)
-            assert not rows and tokens > 200, (rows, tokens)
-            print("  %s: %d tokens scored, all as the model has them" % (api, tokens))
+                tokens += check_scored(row, lists_given, raw_model.ids_of(line["text"]), 1)
+            assert not rows and tokens > (80 if api == "trl" else 200), (rows, tokens)
+            print("  %s: %d tokens scored, all as the model has them%s" % (
+                api, tokens, before and ", in lists" or ""))
 
 
 def other_tokens_are_not_what_was_given(retort):
     """A server that scores something else - it put a token before, or cut - is found
     out, and nothing of it is kept."""
-    def before(request):
+    def one_before(request):
         request["input_ids"] = [7] + request["input_ids"]
 
-    with RawServer("/generate", before) as t, Rig(retort) as r:
-        r.corpus([{"id": "a", "input_ids": [65, 66, 67], "prompt_len": 2}])
-        r.job(t.port, teacher={"api": "sglang", "model": "raw",
+    def others(request):
+        request["sequences"][0][-1] += 1
+
+    def cut(request):
+        request["sequences"][0].pop()
+
+    def lies(request):
+        answer = raw_model.trl(request)
+        answer["shape"][2] -= 1
+        return 200, answer
+
+    for api, before in (("sglang", one_before), ("trl", others), ("trl", cut), ("trl", lies)):
+        with RawServer(API[api][0], before) as t, Rig(retort) as r:
+            r.corpus([{"id": "a", "input_ids": [65, 66, 67, 68], "prompt_len": 2}])
+            r.job(t.port, teacher={"api": api, "model": "raw",
+                                   "url": "http://127.0.0.1:%d" % t.port},
+                  sampling={"n": 1, "temperature": None, "max_tokens": None, "seed": None},
+                  logits={"top_logprobs": K}, mode="score", retry={"attempts": 1})
+            r.run(expect=3)
+            (failed,) = r.query("select * from failures")
+            assert failed["reason"] == "bad_logprobs", failed
+            assert not r.export()
+
+
+def trl_needs_token_ids(retort):
+    with RawServer(API["trl"][0]) as t, Rig(retort) as r:
+        r.corpus([{"id": "a", "text": "abc"}])
+        r.job(t.port, teacher={"api": "trl", "model": "raw",
                                "url": "http://127.0.0.1:%d" % t.port},
               sampling={"n": 1, "temperature": None, "max_tokens": None, "seed": None},
               logits={"top_logprobs": K}, mode="score", retry={"attempts": 1})
         r.run(expect=3)
         (failed,) = r.query("select * from failures")
-        assert failed["reason"] == "bad_logprobs", failed
-        assert not r.export()
+        assert failed["reason"] == "bad_prompt" and not t.asked, failed
 
 
 def an_abort_is_judged_by_the_status_that_it_names(retort):
@@ -251,4 +284,4 @@ def the_built_in_teacher_serves_completions(retort):
 main(completions_are_the_models, sglangs_answers_are_the_models,
      llamacpps_answers_are_the_models, an_abort_is_judged_by_the_status_that_it_names,
      the_built_in_teacher_serves_completions, what_is_given_is_scored,
-     other_tokens_are_not_what_was_given)
+     other_tokens_are_not_what_was_given, trl_needs_token_ids)

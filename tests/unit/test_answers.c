@@ -82,6 +82,8 @@ static void read_rules(const char *text, struct answer_rules *rules)
 	const char *at = strstr(text, "k=");
 	const char *max = strstr(text, "body_max=");
 
+	const char *given = strstr(text, "given=[");
+
 	assert_non_null(at);
 	*rules = (struct answer_rules){.top_logprobs = (uint32_t)atoi(at + 2),
 		.logits_required = strstr(text, "required") != NULL,
@@ -90,6 +92,8 @@ static void read_rules(const char *text, struct answer_rules *rules)
 		.prompt_len = strstr(text, "scored=")
 				      ? (uint32_t)atoi(strstr(text, "scored=") + 7)
 				      : 0,
+		.given = bytes_of(
+			given ? given + 6 : NULL, given ? strcspn(given + 6, " ") : 0),
 		.loop = {6, 300},
 		.body_max = max ? (size_t)atoi(max + 9) : MIB(1)};
 }

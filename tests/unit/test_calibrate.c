@@ -265,6 +265,10 @@ static void terms__say_where_it_applies(void **state)
 	assert_true(calibrate_terms(&job, &teacher, server, NULL, 0.5).power == 1);
 	teacher.logprobs_mode = JOB_MODE_UNKNOWN;
 	assert_int_equal(use("{}", 1), CALIBRATION_MODE);
+	teacher.logprobs_mode = JOB_MODE_RAW;
+	assert_int_equal(use("{}", 1), CALIBRATION_APPLIES);
+	job.task = JOB_TASK_SCORE; /* what was given is nobody's draw */
+	assert_int_equal(use("{}", 1), CALIBRATION_CUTS);
 	job.top_logprobs = 1;
 	assert_int_equal(use("{}", 1), CALIBRATION_NO_LISTS);
 }

@@ -169,6 +169,11 @@ static void job__knows_raw_apis(void **state)
 	assert_non_null(strstr(err.msg, "teachers[0].server: the api llamacpp is"));
 	assert_int_equal(parse(RAW("\"api\":\"sglan\"", ""), &job, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, "did you mean 'sglang'?"));
+	assert_int_equal(
+		parse(RAW("\"api\":\"trl\"", ",\"logits\":{\"top_logprobs\":5}"), &job,
+			&err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.msg, "teachers[0].api: trl only scores"));
 }
 
 /* A job that scores samples nothing. */
@@ -180,6 +185,10 @@ static void job__scores_only_what_can_be_scored(void **state)
 			"mode: teacher 't' cannot score by the api openai-chat"},
 		{"\"api\":\"llamacpp\"", ",\"logits\":{\"top_logprobs\":5}",
 			"mode: teacher 't' cannot score by the api llamacpp"},
+		{"\"api\":\"trl\",\"server\":\"vllm\"",
+			",\"logits\":{\"top_logprobs\":5}",
+			"teachers[0].server: the api trl is that server's own"},
+		{"\"api\":\"trl\"", "", "mode: score needs logits.top_logprobs"},
 		{"\"api\":\"sglang\"",
 			",\"logits\":{\"top_logprobs\":5},\"sampling\":{\"n\":2}",
 			"sampling: has nothing to say"},
@@ -208,6 +217,13 @@ static void job__scores_only_what_can_be_scored(void **state)
 			&job, &err),
 		ERR_NONE);
 	assert_int_equal(job.task, JOB_TASK_SCORE);
+	assert_int_equal(
+		parse(RAW("\"api\":\"trl\"", ",\"logits\":{\"top_logprobs\":5},"
+					     "\"mode\":\"score\""),
+			&other, &err),
+		ERR_NONE);
+	assert_true(job_api_is_raw(other.teacher[0].api));
+	job_release(&other);
 	assert_int_equal(
 		parse(RAW("\"api\":\"sglang\"", ",\"logits\":{\"top_logprobs\":5}"),
 			&other, &err),

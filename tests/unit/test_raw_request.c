@@ -216,6 +216,48 @@ static void raw_request__asks_what_a_teacher_thinks_of_a_text(void **state)
 	end(&s);
 }
 
+static void raw_request__has_trl_score_ids(void **state)
+{
+	struct request_form form;
+	struct err err = {0};
+	struct setup s;
+	struct buf out;
+
+	(void)state;
+	begin(&s, "trl", SERVER_OPENAI);
+	s.terms.score = true;
+	s.terms.top_logprobs = 20;
+	check(&s, "{\"input_ids\":[1,2,3],\"prompt_len\":2,\"text\":\"a\"}", 7,
+		"{\"top_logprobs\":20,\"temperature\":1.0,\"response_format\":\"binary\","
+		"\"sequences\":[[1,2,3]],\"prompt_lengths\":[2]}");
+	check(&s, IDS, SEED_NONE,
+		"{\"top_logprobs\":20,\"temperature\":1.0,\"response_format\":\"binary\","
+		"\"sequences\":[[1,2,3]],\"prompt_lengths\":[1]}");
+	check_own(&s, "{\"temperature\":2,\"priority\":1}",
+		"{\"top_logprobs\":20,\"temperature\":2.0,\"response_format\":\"binary\","
+		"\"priority\":1,\"sequences\":[[1,2,3]],\"prompt_lengths\":[1]}");
+	/* A text has no ids that we know of. */
+	buf_init(&out, 1000);
+	assert_int_equal(s.protocol->form_init(&form, &s.terms, &err), ERR_NONE);
+	assert_int_equal(
+		s.protocol->write_request(
+			&form, bytes_of("{\"text\":\"a\"}", 12), SEED_NONE, &out, &err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.msg, "input_ids"));
+	request_form_release(&form);
+	buf_release(&out);
+	/* What the server would leave out without a word. */
+	s.sampling.top_p = 0.5;
+	check_refused(&s, "top_p");
+	s.sampling.top_p = NAN;
+	s.sampling.max_tokens = 5;
+	check_refused(&s, "max_tokens");
+	s.sampling.max_tokens = JOB_UNSET_INT;
+	s.sampling.seed = 5;
+	check_refused(&s, "seed");
+	end(&s);
+}
+
 static void raw_request__names_what_it_cannot_send(void **state)
 {
 	static const struct {
@@ -229,7 +271,9 @@ static void raw_request__names_what_it_cannot_send(void **state)
 		{"sglang", SERVER_SGLANG, "return_logprob"},
 		{"sglang", SERVER_SGLANG, "sampling_params"},
 		{"llamacpp", SERVER_LLAMACPP, "post_sampling_probs"},
-		{"llamacpp", SERVER_LLAMACPP, "n_probs"}};
+		{"llamacpp", SERVER_LLAMACPP, "n_probs"},
+		{"trl", SERVER_OPENAI, "sequences"},
+		{"trl", SERVER_OPENAI, "response_format"}};
 	struct setup s;
 
 	(void)state;
@@ -398,6 +442,7 @@ int main(void)
 		cmocka_unit_test(raw_request__sends_nothing_that_is_not_set),
 		cmocka_unit_test(raw_request__has_each_servers_names),
 		cmocka_unit_test(raw_request__asks_what_a_teacher_thinks_of_a_text),
+		cmocka_unit_test(raw_request__has_trl_score_ids),
 		cmocka_unit_test(raw_request__names_what_it_cannot_send),
 		cmocka_unit_test(raw_request__lets_extra_body_win),
 		cmocka_unit_test(raw_request__a_prompts_own_wishes_win),

@@ -6,8 +6,12 @@
 #include <malloc.h>
 
 #include "bench/answer_bodies.h"
+#include "common/bytes.h"
 #include "common/limits.h"
+#include "common/mem.h"
+#include "unit/base64_text.h"
 #include "worker/openai_shape.h"
+#include "worker/raw_shapes.h"
 #include "worker/reader.h"
 
 #define FEED KIB(16)
@@ -68,9 +72,9 @@ static size_t used_by(const struct answer *a)
 	       (a->token_ids.n + a->prompt_token_ids.n) * sizeof(uint32_t);
 }
 
-static void check(const char *name, struct bytes body, uint32_t k, uint32_t rows)
+static void check_with(const char *name, const struct shape *shape,
+	const struct answer_rules *rules, struct bytes body, uint32_t rows)
 {
-	const struct answer_rules rules = {.top_logprobs = k, .body_max = LIMIT_BODY};
 	struct answer a = {0};
 	size_t before = held, kept, beyond;
 	struct reader *reader;
@@ -78,7 +82,7 @@ static void check(const char *name, struct bytes body, uint32_t k, uint32_t rows
 
 	most = held;
 	reader = reader_new();
-	reader_begin(reader, &openai_shape, &rules, &a);
+	reader_begin(reader, shape, rules, &a);
 	for (size_t at = 0; at < body.len; at += FEED)
 		if (!reader_feed(reader, body.data + at,
 			    body.len - at < FEED ? body.len - at : FEED))
@@ -96,6 +100,13 @@ static void check(const char *name, struct bytes body, uint32_t k, uint32_t rows
 	assert_true(kept < 2 * used_by(&a) + KIB(64));
 	answer_release(&a);
 	assert_int_equal(held, before);
+}
+
+static void check(const char *name, struct bytes body, uint32_t k, uint32_t rows)
+{
+	const struct answer_rules rules = {.top_logprobs = k, .body_max = LIMIT_BODY};
+
+	check_with(name, &openai_shape, &rules, body, rows);
 }
 
 static void reader__takes_little_beyond_what_it_yields(void **state)
@@ -121,6 +132,81 @@ static void reader__takes_little_beyond_what_it_yields(void **state)
 			(uint32_t)answers[i].shape.tokens);
 		buf_release(&body);
 	}
+}
+
+/* Arrays in base64, of TRL's server, go into the rows as they come. */
+static void reader__holds_no_array_of_numbers(void **state)
+{
+	enum { ROWS = 5400, K = 256 };
+	static const char *const names[] = {"logprobs_b64", "token_ids_b64",
+		"actual_logprobs_b64", "actual_token_ids_b64"};
+	unsigned char *bytes = mem_alloc((size_t)ROWS * K * 4);
+	struct buf body, given;
+	struct answer_rules rules = {.top_logprobs = K,
+		.body_max = LIMIT_BODY,
+		.scored = true,
+		.prompt_len = 1};
+
+	(void)state;
+	buf_init(&body, LIMIT_BODY);
+	buf_init(&given, MIB(1));
+	buf_add_str(&given, "[7");
+	for (unsigned i = 0; i < ROWS; i++)
+		buf_printf(&given, ",%u", i);
+	buf_add_byte(&given, ']');
+	rules.given = buf_bytes(&given);
+	buf_add_byte(&body, '{');
+	for (unsigned array = 0; array < 4; array++) {
+		unsigned columns = array < 2 ? K : 1;
+
+		for (unsigned i = 0; i < ROWS * columns; i++)
+			if (array % 2 == 0)
+				put_f32(bytes + 4 * (size_t)i,
+					-1 - (float)(i % columns) / 8);
+			else
+				put_u32(bytes + 4 * (size_t)i,
+					i / columns + i % columns);
+		buf_printf(&body, "\"%s\":\"", names[array]);
+		base64_text(&body, bytes, (size_t)ROWS * columns * 4);
+		buf_add_str(&body, "\",");
+	}
+	buf_printf(&body, "\"shape\":[1,%d,%d],\"completion_lengths\":[%d]}", ROWS, K,
+		ROWS);
+	free(bytes);
+	assert_true(body.len > LARGE - MIB(1));
+	check_with("TRL", &trl_shape, &rules, buf_bytes(&body), ROWS);
+	buf_release(&body);
+	buf_release(&given);
+}
+
+/* However it arrives: all at once. */
+static void reader__takes_arrays_whole_too(void **state)
+{
+	static const unsigned char zeros[3000];
+	struct answer_rules rules = {.top_logprobs = 200,
+		.body_max = LIMIT_BODY,
+		.scored = true,
+		.prompt_len = 1,
+		.given = bytes_of("[7,9,9,9]", 9)};
+	struct reader *reader = reader_new();
+	struct answer a = {0};
+	struct buf body;
+
+	(void)state;
+	buf_init(&body, MIB(4));
+	buf_add_str(&body, "{\"logprobs_b64\":\"");
+	for (int i = 0; i < 1000; i++)
+		base64_text(&body, zeros, sizeof(zeros));
+	buf_add_str(&body, "\"}");
+	assert_int_equal(body.len > MIB(2), true);
+	reader_begin(reader, &trl_shape, &rules, &a);
+	reader_feed(reader, body.data, body.len);
+	assert_int_equal(reader_end(reader), REASON_BAD_LOGPROBS);
+	/* So many were asked for, and no more are kept. */
+	assert_int_equal(a.rows.m, 3 * 201);
+	reader_free(reader);
+	answer_release(&a);
+	buf_release(&body);
 }
 
 /* What nobody wants is not held either: nested, and one long string. */
@@ -153,6 +239,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reader__takes_little_beyond_what_it_yields),
+		cmocka_unit_test(reader__holds_no_array_of_numbers),
+		cmocka_unit_test(reader__takes_arrays_whole_too),
 		cmocka_unit_test(reader__holds_nothing_of_what_it_skips),
 	};
 
