@@ -52,17 +52,19 @@ static bool key_stays_safe(struct job_reader *r, const struct job_teacher *t, si
 static bool raw_is_consistent(struct job_reader *r, const struct job *job, size_t i)
 {
 	const struct job_teacher *t = &job->teacher[i];
+	/* What scores is given what others were told, whatever their prompts are. */
+	bool is_told = t->role != JOB_ROLE_SCORE;
 	char path[64];
 
 	if (!job_api_is_raw(t->api))
 		return true;
 	snprintf(path, sizeof(path), "teachers[%zu].server", i);
-	if (job->system && *job->system)
+	if (job->system && *job->system && is_told)
 		return job_complain(r, "system",
 			"teacher '%s' (api %s) takes raw prompts, which have no system "
 			"text; put it into the prompts or into template",
 			t->name, t->api);
-	if (job->prefill)
+	if (job->prefill && is_told)
 		return job_complain(r, "prefill",
 			"teacher '%s' (api %s) takes raw prompts, which have no turns; "
 			"put all of the text into the prompts",
@@ -74,10 +76,11 @@ static bool raw_is_consistent(struct job_reader *r, const struct job *job, size_
 		(strcmp(t->api, "trl") == 0 && t->server != SERVER_AUTO))
 		return job_complain(r, path,
 			"the api %s is that server's own; leave this key out", t->api);
-	if (strcmp(t->api, "trl") == 0 && job->task != JOB_TASK_SCORE) {
+	if (strcmp(t->api, "trl") == 0 && job->task != JOB_TASK_SCORE && is_told) {
 		snprintf(path, sizeof(path), "teachers[%zu].api", i);
 		return job_complain(r, path,
-			"trl only scores what it is given: set \"mode\": \"score\"");
+			"trl only scores what it is given: set \"mode\": \"score\", or "
+			"this teacher's \"role\" to it");
 	}
 	return true;
 }
@@ -90,9 +93,7 @@ static bool score_is_consistent(struct job_reader *r, const struct job *job)
 	if (job->task != JOB_TASK_SCORE)
 		return true;
 	for (size_t i = 0; i < job->n_teachers; i++)
-		if (strcmp(job->teacher[i].api, "completions") != 0 &&
-			strcmp(job->teacher[i].api, "sglang") != 0 &&
-			strcmp(job->teacher[i].api, "trl") != 0)
+		if (!job_api_scores(job->teacher[i].api))
 			return job_complain(r, "mode",
 				"teacher '%s' cannot score by the api %s; completions "
 				"(of vLLM), sglang and trl can",
@@ -120,7 +121,7 @@ static bool is_consistent(struct job_reader *r, const struct job *job)
 		return job_complain(r, "name",
 			"must be 1 to %d letters, digits, '.', '_' or '-'",
 			LIMIT_JOB_NAME);
-	if (!score_is_consistent(r, job))
+	if (!score_is_consistent(r, job) || !job_roles_are_consistent(r, job))
 		return false;
 	if (strlen(job->accept) > LIMIT_FILTER_TEXT)
 		return job_complain(r, "accept", "is too long");
@@ -284,8 +285,8 @@ static json_t *meaning(const struct job *job)
 {
 	static const char *const top[] = {
 		"system", "template", "prefill", "logits", "mode", NULL};
-	static const char *const of_teacher[] = {
-		"name", "api", "server", "model", "extra_body", "tokenizer", NULL};
+	static const char *const of_teacher[] = {"name", "api", "server", "model",
+		"extra_body", "tokenizer", "role", "logits", NULL};
 	json_t *all = job_write_members(job_keys, job), *kept = json_object(), *teacher;
 	json_t *sampling = json_object_get(all, "sampling");
 	size_t i;

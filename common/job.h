@@ -49,9 +49,17 @@ const char *job_server_name(enum job_server server);
 /* Whether an api, by a job_teacher's name for it, takes a text or token ids as they
  * are, and no conversation. */
 bool job_api_is_raw(const char *api);
+/* Whether it can tell what the teacher thinks of tokens that it is given. */
+bool job_api_scores(const char *api);
+/* Whether some server that speaks it tells the token ids of prompt and answer. */
+bool job_api_tells_ids(const char *api);
 
 /* Whether answers come as they are written: by what they may be long. */
 enum job_stream { JOB_STREAM_AUTO, JOB_STREAM_NO, JOB_STREAM_YES };
+
+/* What a teacher is asked for in mode sample: an answer, or what it thinks of the others'
+ * answers, token by token: a second capture of the same samples. */
+enum job_role { JOB_ROLE_SAMPLE, JOB_ROLE_SCORE };
 
 enum job_logprobs_mode { JOB_MODE_UNKNOWN, JOB_MODE_RAW, JOB_MODE_PROCESSED };
 
@@ -80,6 +88,8 @@ struct job_teacher {
 	double connect_s, first_byte_s, total_s;
 	double prompt_usd_per_mtok, cached_prompt_usd_per_mtok, completion_usd_per_mtok;
 	int64_t logprobs_mode; /* enum job_logprobs_mode */
+	int64_t role;          /* enum job_role */
+	int64_t top_logprobs;  /* of role score; unset: the job's */
 	char *license;         /* NULL: not told */
 	int64_t stream;        /* enum job_stream */
 	/* A tokenizer.json, which gives ids to tokens that the teacher tells by
@@ -161,6 +171,21 @@ void job_place(const char *path, const char *key, char *out, size_t size);
 
 /* Endpoints are numbered over all teachers, in the order of the job. */
 size_t job_n_endpoints(const struct job *job);
+
+/* -- Roles (job_roles.c): in mode sample some teachers may score what others say -- */
+
+/* Captures of a sample: that of its answer, and one for each teacher that scores. */
+#define JOB_SCORERS_MAX 3
+size_t job_n_samplers(const struct job *job);
+size_t job_n_scorers(const struct job *job);
+/* The teacher that is asked for a sample: by its number, modulo those that sample. */
+size_t job_sampler(const struct job *job, uint32_t sample);
+/* The i-th of those that score, in the order of the job: capture i + 1. */
+size_t job_scorer(const struct job *job, size_t i);
+/* Whether a teacher only scores, in whatever mode. */
+bool job_teacher_scores(const struct job *job, size_t teacher);
+/* Candidates a token that a teacher is asked for; 0: none. */
+int64_t job_teacher_k(const struct job *job, size_t teacher);
 
 /*
  * What a changed job means for a run that has begun (DESIGN: free, growing, a

@@ -8,32 +8,49 @@
 #include "common/mem.h"
 #include "common/text.h"
 
+enum { RAW = 1 << 0, SCORES = 1 << 1, TELLS_IDS = 1 << 2 };
+
 /* What `api` may be, and what it is called from then on. */
 static const struct {
 	const char *name, *meant;
-	bool raw;
+	unsigned has;
 } apis[] = {
-	{"openai-chat", "openai-chat", false},
-	{"openai", "openai-chat", false},
-	{"openai-responses", "openai-responses", false},
-	{"gemini", "gemini", false},
-	{"vertex", "vertex", false},
-	{"anthropic", "anthropic", false},
-	{"ollama", "ollama", false},
-	{"completions", "completions", true},
-	{"openai-completions", "completions", true},
-	{"sglang", "sglang", true},
-	{"llamacpp", "llamacpp", true},
-	{"trl", "trl", true},
+	{"openai-chat", "openai-chat", TELLS_IDS},
+	{"openai", "openai-chat", TELLS_IDS},
+	{"openai-responses", "openai-responses", 0},
+	{"gemini", "gemini", 0},
+	{"vertex", "vertex", 0},
+	{"anthropic", "anthropic", 0},
+	{"ollama", "ollama", 0},
+	{"completions", "completions", RAW | SCORES | TELLS_IDS},
+	{"openai-completions", "completions", RAW | SCORES | TELLS_IDS},
+	{"sglang", "sglang", RAW | SCORES | TELLS_IDS},
+	{"llamacpp", "llamacpp", RAW | TELLS_IDS},
+	{"trl", "trl", RAW | SCORES},
 };
 #define N_APIS (sizeof(apis) / sizeof(apis[0]))
 
-bool job_api_is_raw(const char *api)
+static bool has(const char *api, unsigned what)
 {
 	for (size_t i = 0; i < N_APIS; i++)
 		if (strcmp(api, apis[i].meant) == 0)
-			return apis[i].raw;
+			return apis[i].has & what;
 	return false;
+}
+
+bool job_api_is_raw(const char *api)
+{
+	return has(api, RAW);
+}
+
+bool job_api_scores(const char *api)
+{
+	return has(api, SCORES);
+}
+
+bool job_api_tells_ids(const char *api)
+{
+	return has(api, TELLS_IDS);
 }
 
 bool job_read_api(struct job_reader *r, const char *path, json_t *v, void *to)

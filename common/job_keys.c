@@ -17,6 +17,7 @@
 static const char *const server_names[] = {
 	"auto", "openai", "vllm", "sglang", "llamacpp", "trtllm", "ollama", NULL};
 static const char *const mode_names[] = {"unknown", "raw", "processed", NULL};
+static const char *const role_names[] = {"sample", "score", NULL};
 static const char *const profile_names[] = {"exact", "fine", "compact", NULL};
 static const char *const task_names[] = {"sample", "score", NULL};
 static const char *const keep_raw_names[] = {"none", "failed", NULL};
@@ -413,6 +414,11 @@ static const struct job_key price_keys[] = {
 	{.name = NULL},
 };
 
+static const struct job_key teacher_logits_keys[] = {
+	INTEGER("top_logprobs", TEACHER_AT(top_logprobs), 1, LIMIT_TOP_K, NULL),
+	{.name = NULL},
+};
+
 const struct job_key job_teacher_keys[] = {
 	{.name = "name",
 		.kind = KEY_TEXT,
@@ -452,6 +458,12 @@ const struct job_key job_teacher_keys[] = {
 		.choices = mode_names,
 		.fallback = "\"unknown\""},
 	TEXT("license", TEACHER_AT(license)),
+	{.name = "role",
+		.kind = KEY_CHOICE,
+		.offset = TEACHER_AT(role),
+		.choices = role_names,
+		.fallback = "\"sample\""},
+	OBJECT("logits", teacher_logits_keys),
 	SPECIAL("stream", TEACHER_AT(stream), read_stream, stream_json, NULL),
 	SPECIAL("tokenizer", TEACHER_AT(tokenizer), job_read_tokenizer,
 		job_tokenizer_json, NULL),

@@ -66,6 +66,8 @@ bool job_read_api(struct job_reader *r, const char *path, json_t *v, void *to);
 json_t *job_api_json(const void *from);
 bool job_read_tokenizer(struct job_reader *r, const char *path, json_t *v, void *to);
 json_t *job_tokenizer_json(const void *from);
+/* job_roles.c: whether teachers that sample and teachers that score go together. */
+bool job_roles_are_consistent(struct job_reader *r, const struct job *job);
 void job_release_members(const struct job_key *keys, void *from);
 
 #endif

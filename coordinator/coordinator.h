@@ -93,6 +93,7 @@ struct endpoint {
 	uint8_t reason;
 	bool proven;   /* it has answered somebody, at some time of the run */
 	bool answered; /* and since this process began */
+	bool was_up;   /* since then it could be reached */
 	bool stopped;  /* nobody may ask it any more */
 	/* As the ledger has it; what was reported since has not been judged. */
 	enum calibration_state calibration;

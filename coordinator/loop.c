@@ -56,14 +56,27 @@ static void heed_signals(struct coordinator *c)
 		c->ended = true;
 }
 
+/* True if a teacher that scores what others say could never be reached: samples would
+ * be paid for that nobody scores. */
+static bool cannot_score(const struct coordinator *c, size_t teacher, size_t first)
+{
+	bool held = c->job.teacher[teacher].role == JOB_ROLE_SCORE;
+
+	for (size_t e = first; e < first + c->job.teacher[teacher].n_urls; e++)
+		held = held && !c->endpoint[e].was_up &&
+		       c->endpoint[e].state == ENDPOINT_HELD;
+	return held;
+}
+
 /* True, with the reason logged, if no endpoint of some teacher can be asked. */
 static bool is_blocked(struct coordinator *c, int64_t now_ms)
 {
-	bool answered = false, all_held = true;
+	bool answered = false, all_held = true, unscored = false;
 
 	for (size_t t = 0, e = 0; t < c->job.n_teachers; t++) {
 		size_t stopped = 0, n = c->job.teacher[t].n_urls, first = e;
 
+		unscored = unscored || cannot_score(c, t, e);
 		for (; e < first + n; e++) {
 			stopped += c->endpoint[e].stopped;
 			answered = answered || c->endpoint[e].answered;
@@ -80,7 +93,7 @@ static bool is_blocked(struct coordinator *c, int64_t now_ms)
 			log_quote(reason_meaning(c->endpoint[first].reason)).text);
 		return true;
 	}
-	if (answered || !all_held || c->options->unreachable_ms == 0 ||
+	if (((answered || !all_held) && !unscored) || c->options->unreachable_ms == 0 ||
 		c->first_asked_ms == 0 ||
 		now_ms - c->first_asked_ms < c->options->unreachable_ms)
 		return false;
@@ -107,8 +120,12 @@ static void look_for_end(struct coordinator *c, int64_t now_ms)
 			set_state(c, RUN_BUDGET);
 			begin_phase(c, PHASE_DRAIN, END_BUDGET, DRAIN_MS);
 		} else if (is_blocked(c, now_ms)) {
+			/* Answers that wait to be scored are stored without. */
+			bool waits = job_n_scorers(&c->job) > 0;
+
 			set_state(c, RUN_BLOCKED);
-			begin_phase(c, PHASE_STOP, END_BLOCKED, GOODBYE_MS);
+			begin_phase(c, waits ? PHASE_DRAIN : PHASE_STOP, END_BLOCKED,
+				waits ? DRAIN_MS : GOODBYE_MS);
 		}
 		return;
 	}

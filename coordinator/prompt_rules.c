@@ -126,14 +126,16 @@ enum err_code prompt_rules_of_job(
 	if (code != ERR_NONE)
 		return code;
 	rules->top_logprobs = job->top_logprobs;
-	rules->n_models = job->n_teachers;
 	rules->all_raw = true;
 	rules->scores = job->task == JOB_TASK_SCORE;
-	rules->model = mem_zalloc(rules->n_models, sizeof(*rules->model));
-	for (size_t i = 0; i < rules->n_models; i++) {
+	rules->model = mem_zalloc(job->n_teachers, sizeof(*rules->model));
+	for (size_t i = 0; i < job->n_teachers; i++) {
 		bool raw = job_api_is_raw(job->teacher[i].api);
 
-		rules->model[i] = mem_dup_str(job->teacher[i].model);
+		/* Who only scores what others say is asked none of the prompts. */
+		if (job->teacher[i].role == JOB_ROLE_SCORE)
+			continue;
+		rules->model[rules->n_models++] = mem_dup_str(job->teacher[i].model);
 		rules->some_raw = rules->some_raw || raw;
 		rules->all_raw = rules->all_raw && raw;
 	}

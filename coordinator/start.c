@@ -266,19 +266,25 @@ static void set_budget(struct coordinator *c)
 	int64_t most = job_has_int(c->job.sampling.max_tokens)
 			       ? c->job.sampling.max_tokens
 			       : TOKENS_UNSAID;
-	double nusd = 0;
+	int64_t times = 1 + (int64_t)job_n_scorers(&c->job);
+	double nusd = 0, scoring = 0;
 
 	for (size_t i = 0; i < c->job.n_teachers; i++) {
 		const struct job_teacher *t = &c->job.teacher[i];
 
-		/* A USD per million tokens is 1000 nano-USD per token. */
-		nusd = fmax(
-			nusd, 1000 * (t->completion_usd_per_mtok * (double)most +
-					     t->prompt_usd_per_mtok * PROMPT_TOKENS));
+		/* A USD per million tokens is 1000 nano-USD per token. Who scores reads
+		 * all of them. */
+		if (t->role == JOB_ROLE_SCORE)
+			scoring += 1000 * t->prompt_usd_per_mtok *
+				   (double)(most + PROMPT_TOKENS);
+		else
+			nusd = fmax(nusd,
+				1000 * (t->completion_usd_per_mtok * (double)most +
+					       t->prompt_usd_per_mtok * PROMPT_TOKENS));
 	}
 	c->budget = budget_of(c->job.budget_usd, c->job.budget_tokens);
-	c->budget.sample_nusd = (int64_t)fmin(nusd, 1e15);
-	c->budget.sample_tokens = (uint64_t)most + PROMPT_TOKENS;
+	c->budget.sample_nusd = (int64_t)fmin(nusd + scoring, 1e15);
+	c->budget.sample_tokens = (uint64_t)(times * (most + PROMPT_TOKENS));
 }
 
 enum err_code start_open(struct coordinator *c, struct err *err)

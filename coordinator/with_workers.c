@@ -238,6 +238,7 @@ static void judge_endpoint(
 		up = up || c->worker[i]->endpoint[e].state == ENDPOINT_UP;
 		held = held || c->worker[i]->endpoint[e].state == ENDPOINT_HELD;
 	}
+	to->was_up = to->was_up || up;
 	if (b->answered > 0 && !to->answered) {
 		to->proven = to->answered = true;
 		workers_order_all(c);

@@ -89,31 +89,54 @@ struct plan {
 	double requests, prompt_tokens, completion_tokens, usd, disk_bytes, seconds;
 };
 
-/* Requests that a teacher gets for a prompt: its samples are those whose number
- * leaves the teacher's modulo the number of teachers. */
+/* Requests that a teacher gets for a prompt: one for each of its samples, or for
+ * several at once. */
 static uint64_t requests_a_prompt(
 	const struct job *job, size_t teacher, unsigned choices)
 {
-	uint64_t n = (uint64_t)job->sampling.n, all = job->n_teachers;
-	uint64_t samples = n > teacher ? (n - teacher + all - 1) / all : 0;
+	uint64_t samples = 0;
 
+	for (uint32_t i = 0; i < (uint32_t)job->sampling.n; i++)
+		samples += job_sampler(job, i) == teacher;
 	return choices > 1 ? (samples + choices - 1) / choices : samples;
+}
+
+/* What a teacher of role score adds to the plan: all that was sampled is its prompt. */
+static void plan_scoring(struct plan *plan, const struct job_teacher *t,
+	const struct probe_result *r, double samples, double tokens, double scored)
+{
+	plan->requests += samples;
+	plan->prompt_tokens += tokens;
+	plan->completion_tokens += samples * count_or_zero(r->usage.completion_tokens);
+	plan->usd += (tokens * t->prompt_usd_per_mtok +
+			     samples * count_or_zero(r->usage.completion_tokens) *
+				     t->completion_usd_per_mtok) /
+		     1e6;
+	if (r->tokens > 0)
+		plan->disk_bytes += scored * (double)r->offer_bytes / r->tokens;
+}
+
+static const struct job_teacher *teacher_of(
+	const struct job *job, const struct probe_result *r)
+{
+	for (size_t k = 0; k < job->n_teachers; k++)
+		if (strcmp(job->teacher[k].name, r->teacher) == 0)
+			return &job->teacher[k];
+	return NULL;
 }
 
 static struct plan make_plan(const struct job *job, const struct survey *s,
 	const struct probe_result *r, size_t n)
 {
 	struct plan plan = {.requests = (double)s->prompts * (double)job->sampling.n};
-	double part = plan.requests / (double)job->n_teachers, rate = 0;
+	double part = plan.requests / (double)job_n_samplers(job), rate = 0;
+	double samples = plan.requests, sampled, all;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct job_teacher *t = NULL;
+		const struct job_teacher *t = teacher_of(job, &r[i]);
 		uint64_t asked;
 
-		for (size_t k = 0; k < job->n_teachers; k++)
-			if (strcmp(job->teacher[k].name, r[i].teacher) == 0)
-				t = &job->teacher[k];
-		if (!t || r[i].reason != REASON_NONE)
+		if (!t || r[i].reason != REASON_NONE || t->role == JOB_ROLE_SCORE)
 			continue;
 		rate += r[i].latency_ms > 0 ? 1000.0 * (double)t->max_in_flight /
 						      (double)r[i].latency_ms
@@ -135,8 +158,18 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
 			    1e6;
 		plan.disk_bytes += part * ((double)r[i].offer_bytes + 64);
 	}
-	plan.disk_bytes += (double)s->bytes * 0.5;
+	/* What is scored is scored meanwhile. */
 	plan.seconds = rate > 0 ? plan.requests / rate : -1;
+	all = plan.prompt_tokens + plan.completion_tokens;
+	sampled = plan.completion_tokens;
+	for (size_t i = 0; i < n; i++) {
+		const struct job_teacher *t = teacher_of(job, &r[i]);
+
+		if (t && r[i].reason == REASON_NONE && t->role == JOB_ROLE_SCORE &&
+			(i == 0 || strcmp(r[i - 1].teacher, r[i].teacher) != 0))
+			plan_scoring(&plan, t, &r[i], samples, all, sampled);
+	}
+	plan.disk_bytes += (double)s->bytes * 0.5;
 	return plan;
 }
 

@@ -12,10 +12,11 @@
 #include "store/commands.h"
 #include "store/export.h"
 #include "store/locate.h"
+#include "store/offer.h"
 
 /* What the command line says. */
 static struct export_options options;
-static int64_t since, k, length;
+static int64_t since, k, length, capture = -1;
 static const char *shift;
 static bool json;
 static char formats[240] = "one of:";
@@ -50,6 +51,13 @@ static const struct option table[] = {
 		.kind = OPTION_FLAG,
 		.help = "jsonl: with token ids and logprobs",
 		.to = &options.with_logits},
+	{.name = "capture",
+		.kind = OPTION_INTEGER,
+		.value_name = "N",
+		.help = "whose logprobs: 0 the sampling teacher's, 1 to 3 a scoring one's",
+		.to = &capture,
+		.min = 0,
+		.max = OFFER_CAPTURES_MAX - 1},
 	{.name = "k",
 		.kind = OPTION_INTEGER,
 		.value_name = "N",
@@ -153,6 +161,14 @@ static int check(void)
 	}
 	if (!check_rows(format))
 		return EXIT_USAGE;
+	options.capture = (struct capture_choice){capture >= 0, (uint8_t)capture};
+	if (capture >= 0 && !options.with_logits && !format->places_rows) {
+		fprintf(stderr,
+			"retort export: --capture is for --format jsonl --logits, "
+			"distillkit and axolotl%s\n",
+			format == &export_lmdb ? "; a snapshot always has all" : "");
+		return EXIT_USAGE;
+	}
 	if (!options.where)
 		return EXIT_OK;
 	if (filter_compile(options.where, &where, &column, &err) != ERR_NONE)

@@ -12,6 +12,7 @@
 #include "store/jline.h"
 #include "store/jwrite.h"
 #include "store/locate.h"
+#include "store/offer.h"
 #include "store/reader.h"
 #include "store/show.h"
 
@@ -33,6 +34,7 @@ static enum err_code add_json(struct showing *w, struct sample *s, struct err *e
 	enum err_code code;
 
 	jline_init(&j, w->options.logits, NULL, NULL);
+	j.choice = w->options.capture;
 	buf_init(&line, OUT_MAX);
 	code = jline_write(&j, s, &line, err);
 	if (code == ERR_NONE && w->one) {
@@ -162,6 +164,7 @@ int cmd_show(int argc, char **argv)
 {
 	struct showing w = {0};
 	const char *when = "auto";
+	int64_t capture = -1;
 	const struct option table[] = {
 		{.name = "json",
 			.kind = OPTION_FLAG,
@@ -171,6 +174,14 @@ int cmd_show(int argc, char **argv)
 			.kind = OPTION_FLAG,
 			.help = "tokens by their probability, with alternatives",
 			.to = &w.options.logits},
+		{.name = "capture",
+			.kind = OPTION_INTEGER,
+			.value_name = "N",
+			.help = "with --logits: 0 the sampling teacher's, 1 to 3 a "
+				"scoring one's",
+			.to = &capture,
+			.min = 0,
+			.max = OFFER_CAPTURES_MAX - 1},
 		{.name = "color",
 			.kind = OPTION_TEXT,
 			.value_name = "WHEN",
@@ -199,6 +210,11 @@ int cmd_show(int argc, char **argv)
 	}
 	if (w.one && !read_number(line.operand[2], &w.sample)) {
 		fprintf(stderr, "retort show: SAMPLE is a number, from 0\n");
+		return EXIT_USAGE;
+	}
+	w.options.capture = (struct capture_choice){capture >= 0, (uint8_t)capture};
+	if (capture >= 0 && !w.options.logits) {
+		fprintf(stderr, "retort show: --capture needs --logits\n");
 		return EXIT_USAGE;
 	}
 	if (w.options.logits && !w.one && !w.json) {

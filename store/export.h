@@ -24,7 +24,8 @@ struct export_options {
 	const char *where;  /* NULL: all live samples */
 	uint64_t since;
 	bool with_logits;
-	bool force; /* replace an export that is there */
+	struct capture_choice capture; /* of logits */
+	bool force;                    /* replace an export that is there */
 
 	/* Of formats that place rows (causal.h). */
 	uint32_t k;      /* candidates a position; 0: as many as the job asks for */

@@ -17,6 +17,7 @@ static enum err_code open_lines(struct export *e, struct err *err)
 
 	(void)err;
 	jline_init(j, e->options->with_logits, relieve, &e->out);
+	j->choice = e->options->capture;
 	e->state = j;
 	return ERR_NONE;
 }

@@ -15,6 +15,8 @@
 struct rows_export {
 	const struct rows_format *of;
 	struct causal_rules rules;
+	struct capture_choice capture;
+	unsigned captures; /* bit c: some rows are of capture c */
 	struct causal placed;
 	uint64_t positions, rows, unknown, left_out[CAUSAL_VERDICTS];
 	uint64_t meant[LOGPROBS_PROCESSED + 1]; /* samples, by enum logprobs_mode */
@@ -29,6 +31,27 @@ struct rows_export {
 	char *aside;
 	bool finished;
 };
+
+/* The job's teacher that gave a capture from 1 on; NULL if there is none. */
+static const json_t *scorer(const json_t *job, unsigned capture)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(job, "teachers"), i, one) {
+		const char *role = json_string_value(json_object_get(one, "role"));
+
+		if (role && strcmp(role, "score") == 0 && --capture == 0)
+			return one;
+	}
+	return NULL;
+}
+
+static json_int_t asked_for(const json_t *of)
+{
+	return json_integer_value(
+		json_object_get(json_object_get(of, "logits"), "top_logprobs"));
+}
 
 /* The job as it was last: the newest settings. */
 static const json_t *newest_job(const struct export *e)
@@ -53,9 +76,14 @@ static const json_t *newest_job(const struct export *e)
 static enum err_code choose_k(
 	const struct export *e, const json_t *job, uint32_t *k, struct err *err)
 {
-	json_int_t asked = json_integer_value(
-		json_object_get(json_object_get(job, "logits"), "top_logprobs"));
+	const struct capture_choice *capture = &e->options->capture;
+	json_int_t asked = asked_for(job), own = 0;
 
+	/* Where the samples' teacher gives none, the first that scores does. */
+	if (capture->named ? capture->number > 0 : asked == 0)
+		own = asked_for(scorer(job, capture->named ? capture->number : 1));
+	if (own > 0)
+		asked = own;
 	*k = e->options->k;
 	if (*k == 0 && asked > 0 && asked <= LIMIT_TOP_K)
 		*k = (uint32_t)asked;
@@ -134,6 +162,7 @@ enum err_code export_rows_open(
 	e->state = x;
 	e->manifest.with_logits = true;
 	x->of = of;
+	x->capture = e->options->capture;
 	x->rules = (struct causal_rules){
 		.shift = e->options->shift_same ? CAUSAL_SAME : CAUSAL_NEXT,
 		.labels = of->labels,
@@ -167,17 +196,22 @@ static enum err_code place(struct rows_export *x, struct sample *s,
 {
 	struct logits logits = {0};
 	struct bytes prompt_ids;
-	bool has_logits = s->head.captures & 1;
+	int capture = CAPTURE_NONE;
 	enum err_code code = sample_prompt_ids(s, &prompt_ids, err);
 
-	if (code == ERR_NONE && has_logits)
-		code = sample_logits(s, 0, &logits, err);
+	if (code == ERR_NONE)
+		code = sample_capture(s, x->capture, &capture, err);
+	if (code == ERR_NONE && capture != CAPTURE_NONE)
+		code = sample_logits(s, (uint8_t)capture, &logits, err);
 	if (code != ERR_NONE)
 		return code;
 	*verdict = causal_place(&x->rules, s->head.flags, prompt_ids,
-		has_logits ? &logits : NULL, &x->placed);
-	if (*verdict == CAUSAL_PLACED)
+		capture != CAPTURE_NONE ? &logits : NULL, &x->placed);
+	if (*verdict == CAUSAL_PLACED) {
 		code = check_tokenizer(x, &logits, err);
+		x->meant[logits.mode <= LOGPROBS_PROCESSED ? logits.mode : 0]++;
+		x->captures |= 1u << capture;
+	}
 	logits_release(&logits);
 	return code;
 }
@@ -206,7 +240,6 @@ enum err_code export_rows_add(struct export *e, struct sample *s,
 	x->positions += x->placed.n;
 	x->rows += x->placed.rows;
 	x->unknown += x->placed.unknown;
-	x->meant[s->head.logprobs_mode]++;
 	x->of->put(x->file, &x->placed);
 	return parquet_end_row(x->file, err);
 }
@@ -214,7 +247,8 @@ enum err_code export_rows_add(struct export *e, struct sample *s,
 /* `rows` of the manifest. */
 static json_t *describe(const struct rows_export *x)
 {
-	json_t *left_out = json_object(), *meant = json_object();
+	json_t *left_out = json_object(), *meant = json_object(),
+	       *captures = json_array();
 
 	for (int i = 0; i <= LOGPROBS_PROCESSED; i++)
 		json_object_set_new(meant, logprobs_mode_name((enum logprobs_mode)i),
@@ -223,8 +257,11 @@ static json_t *describe(const struct rows_export *x)
 		json_object_set_new(left_out,
 			causal_verdict_name((enum causal_verdict)i),
 			json_integer((json_int_t)x->left_out[i]));
-	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "k",
-		(int)x->rules.k, "shift", shift_name(x), "length",
+	for (int i = 0; i < 16; i++)
+		if (x->captures >> i & 1)
+			json_array_append_new(captures, json_integer(i));
+	return json_pack("{s:i, s:o, s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "k",
+		(int)x->rules.k, "captures", captures, "shift", shift_name(x), "length",
 		x->rules.length ? json_integer(x->rules.length) : json_null(),
 		"positions", (json_int_t)x->positions, "distributions",
 		(json_int_t)x->rows, "unknown_candidates", (json_int_t)x->unknown,

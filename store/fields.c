@@ -291,6 +291,8 @@ const struct field fields[] = {
 	{"provenance.seed", FIELD_NUMBER, 0, false, NULL, get_seed, 0},
 	{"provenance.choice", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_CHOICE},
 	{"provenance.settings", FIELD_NUMBER, 0, false, NULL, get_head, HEAD_SETTINGS},
+	{"provenance.scored", FIELD_PRESENCE, NEEDS_TEXT, false, NULL, get_text_json,
+		TEXT_SCORED},
 	{"extra", FIELD_PRESENCE, NEEDS_PROMPT, false, NULL, get_prompt_json,
 		PROMPT_EXTRA},
 	COLUMN("prompt_token_ids"),
@@ -303,6 +305,7 @@ const struct field fields[] = {
 	{"spans.content", FIELD_PRESENCE, 0, true, NULL, get_span, SPAN_CONTENT},
 	{"eos_row", FIELD_BOOL, 0, true, NULL, get_eos_row, 0},
 	{"logprobs_mode", FIELD_TEXT, 0, true, mode_choices, get_mode, 0},
+	COLUMN("capture"),
 };
 const size_t n_fields = sizeof(fields) / sizeof(fields[0]);
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))

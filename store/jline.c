@@ -178,6 +178,10 @@ static enum err_code write_column(struct jline *j, struct sample *s, const char 
 		buf_add_str(out, "null");
 		return ERR_NONE;
 	}
+	if (strcmp(name, "capture") == 0) {
+		jwrite_u64(out, (uint64_t)j->capture);
+		return ERR_NONE;
+	}
 	if (strcmp(name, "token_ids") == 0)
 		return write_rows(j, out, j->logits.n, write_id, err);
 	if (strcmp(name, "logprobs") == 0)
@@ -187,15 +191,18 @@ static enum err_code write_column(struct jline *j, struct sample *s, const char 
 	return write_candidates(j, out, strcmp(name, "top_ids") == 0, err);
 }
 
-/* Capture 0, if the sample has one. */
 static enum err_code load_logits(struct jline *j, struct sample *s, struct err *err)
 {
 	enum err_code code;
 
 	j->has_logits = false;
-	if (!j->with_logits || !(s->head.captures & 1))
+	j->capture = CAPTURE_NONE;
+	if (!j->with_logits)
 		return ERR_NONE;
-	code = sample_logits(s, 0, &j->logits, err);
+	code = sample_capture(s, j->choice, &j->capture, err);
+	if (code != ERR_NONE || j->capture == CAPTURE_NONE)
+		return code;
+	code = sample_logits(s, (uint8_t)j->capture, &j->logits, err);
 	if (code == ERR_NOT_FOUND)
 		return err_set(err, ERR_CORRUPT,
 			"sequence %llu: the logits are missing",
@@ -239,6 +246,12 @@ static enum err_code write_field(struct jline *j, struct sample *s,
 
 	if (f->type == FIELD_COLUMN)
 		return write_column(j, s, f->name, out, err);
+	/* The teachers of a sample's captures may mean different things. */
+	if (j->has_logits && strcmp(f->name, "logprobs_mode") == 0) {
+		buf_printf(out, "\"%s\"",
+			logprobs_mode_name((enum logprobs_mode)j->logits.mode));
+		return ERR_NONE;
+	}
 	code = field_get(f, s, s->is_duplicate, &j->room, &v, err);
 	if (code != ERR_NONE)
 		return code;

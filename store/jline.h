@@ -18,13 +18,15 @@ typedef enum err_code (*jline_relieve)(void *to, struct err *err);
 
 struct jline {
 	bool with_logits;
-	jline_relieve relieve; /* may be NULL */
+	struct capture_choice choice; /* whose; set it behind jline_init */
+	jline_relieve relieve;        /* may be NULL */
 	void *to;
 
 	/* The rest is its own. */
 	struct buf room;
 	struct logits logits;
 	bool has_logits;
+	int capture;
 };
 
 void jline_init(struct jline *j, bool with_logits, jline_relieve relieve, void *to);

@@ -90,7 +90,7 @@ struct record {
 	uint32_t prompt_tokens, cached_prompt_tokens;
 	uint32_t completion_tokens, reasoning_tokens;
 	int64_t cost_nusd;
-	int64_t wasted_nusd; /* of the failed attempts before */
+	int64_t wasted_nusd; /* of the failed attempts before, and of scoring */
 	uint32_t wasted_prompt_tokens, wasted_completion_tokens;
 	uint32_t reasoning_len, content_len; /* bytes */
 	uint32_t n_tokens;

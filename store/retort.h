@@ -263,7 +263,8 @@ struct retort_logits {
 	const float *top_logprobs; /* [m] */
 };
 
-/* Capture 0 is what was generated. Free it with retort_logits_free; it does not
+/* Capture 0 is as it was generated; 1 to 3 are what the job's teachers of role score
+ * said of the same tokens. Free it with retort_logits_free; it does not
  * depend on the sample any more. RETORT_NOT_FOUND if there is none. */
 RETORT_API enum retort_code retort_sample_logits(
 	struct retort_sample *s, unsigned capture, struct retort_logits **out);

@@ -162,3 +162,40 @@ enum err_code sample_logits(
 
 	return code == ERR_NONE ? logits_decode(encoded, l, err) : code;
 }
+
+enum err_code sample_capture(
+	struct sample *s, struct capture_choice choice, int *capture, struct err *err)
+{
+	unsigned all = s->head.captures;
+
+	*capture = all ? __builtin_ctz(all) : CAPTURE_NONE;
+	if (choice.named) {
+		*capture = choice.number < 16 && all >> choice.number & 1
+				   ? choice.number
+				   : CAPTURE_NONE;
+		return ERR_NONE;
+	}
+	for (uint8_t c = 0; all & (all - 1) && c < 16; c++) {
+		struct logits head = {0};
+		struct bytes encoded;
+		enum err_code code;
+
+		if (!(all >> c & 1))
+			continue;
+		code = dataset_logits(
+			s->d, s->sequence, c, &s->logits_room, &encoded, err);
+		if (code == ERR_NONE)
+			code = logits_read_head(encoded, &head, err);
+		if (code != ERR_NONE)
+			return code == ERR_NOT_FOUND
+				       ? err_set(err, ERR_CORRUPT,
+						 "sequence %llu: the logits are missing",
+						 (unsigned long long)s->sequence)
+				       : code;
+		if (head.m == 0)
+			continue;
+		*capture = c;
+		break;
+	}
+	return ERR_NONE;
+}

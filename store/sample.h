@@ -71,6 +71,18 @@ enum err_code sample_prompt_ids(struct sample *s, struct bytes *ids, struct err 
 enum err_code sample_logits(struct sample *s, uint8_t capture, struct logits *l,
 	struct err *err) MUST_CHECK;
 
+/* Which capture to give where a sample has several: a certain one, or the first that
+ * lists a candidate (0, as it was generated, unless that was sampled without). Zeroed
+ * memory chooses. */
+struct capture_choice {
+	bool named;
+	uint8_t number;
+};
+#define CAPTURE_NONE (-1)
+/* Its number, or CAPTURE_NONE if the sample has none, or not that. */
+enum err_code sample_capture(struct sample *s, struct capture_choice choice,
+	int *capture, struct err *err) MUST_CHECK;
+
 /* The stored flags, and FLAG_DUPLICATE if it is one. */
 static inline uint32_t sample_flags(const struct sample *s, bool as_duplicate)
 {

@@ -30,6 +30,7 @@ enum text_kind {
 	TEXT_REQUEST_ID,
 	TEXT_ENDPOINT,
 	TEXT_WORKER,
+	TEXT_SCORED, /* JSON: what became of each scoring (FORMAT.md) */
 	TEXT_N
 };
 

@@ -16,6 +16,7 @@
 struct show_options {
 	bool colour;
 	bool logits;
+	struct capture_choice capture; /* of them */
 };
 
 /* Everything about one sample. */

@@ -31,8 +31,15 @@ static bool bytes_of_id(struct tokens *t, uint32_t id, struct bytes *token)
 {
 	uint16_t ordinal;
 
-	return id != TOKEN_ID_UNKNOWN && dataset_token(t->s->d, t->l.vocabulary, id,
-						 &ordinal, token, NULL) == ERR_NONE;
+	uint32_t sampler = vocabulary_number(
+		t->s->head.settings, t->s->head.teacher, t->l.interned);
+
+	/* Who only scored may never have told; its tokens are the same. */
+	return id != TOKEN_ID_UNKNOWN &&
+	       (dataset_token(t->s->d, t->l.vocabulary, id, &ordinal, token, NULL) ==
+			       ERR_NONE ||
+		       dataset_token(t->s->d, sampler, id, &ordinal, token, NULL) ==
+			       ERR_NONE);
 }
 
 /* The bytes of the token that was sampled at row i. */
@@ -203,17 +210,23 @@ enum err_code show_tokens(const struct show_options *options, struct sample *s,
 	struct buf *out, struct err *err)
 {
 	struct tokens t = {.options = options, .s = s};
-	enum err_code code = ERR_NOT_FOUND;
+	enum err_code code;
+	int capture;
 
 	show_heading(options, out, "tokens");
-	if (s->head.captures & 1)
-		code = sample_logits(s, 0, &t.l, err);
-	if (code == ERR_NOT_FOUND) {
-		buf_add_str(out, "(the teacher gave none)\n");
+	code = sample_capture(s, options->capture, &capture, err);
+	if (code == ERR_NONE && capture == CAPTURE_NONE) {
+		buf_printf(out, "(the %s gave none)\n",
+			options->capture.number > 0 ? "scoring teacher" : "teacher");
 		return ERR_NONE;
 	}
+	if (code == ERR_NONE)
+		code = sample_logits(s, (uint8_t)capture, &t.l, err);
 	if (code != ERR_NONE)
 		return code;
+	if (capture > 0)
+		buf_printf(
+			out, "(capture %d: as another teacher scores them)\n", capture);
 	index_rows(&t);
 	for (size_t i = 0; i < t.l.n; i++)
 		add_token(&t, out, i);

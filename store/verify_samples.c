@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/text.h"
 #include "store/blob_walk.h"
 #include "store/jmember.h"
@@ -31,6 +32,7 @@ struct sample_walk {
 	struct lane text, logits;
 	struct logits rows; /* of the capture at hand */
 	struct buf room;
+	uint64_t tokens;     /* hash of its capture 0's: others have the same */
 	struct bitmap texts; /* sequences that have one */
 	uint64_t captures;
 	size_t bytes; /* since the view was renewed */
@@ -46,6 +48,8 @@ static void check_utf8(struct verify *v, uint64_t sequence, const struct section
 			text->at[kind].len)
 			verify_say(v, "text %llu: section %d is not UTF-8",
 				SEQ(sequence), kind);
+	if (sections_has(text, TEXT_SCORED) && !jmember_is_whole(text->at[TEXT_SCORED]))
+		verify_say(v, "text %llu: what scored it is not JSON", SEQ(sequence));
 	if (sections_has(text, TEXT_TOOL_CALLS) &&
 		!jmember_is_whole(text->at[TEXT_TOOL_CALLS]))
 		verify_say(v, "text %llu: the tool calls are not JSON", SEQ(sequence));
@@ -140,6 +144,14 @@ static void check_interned(struct verify *v, uint64_t sequence, const struct log
 	}
 }
 
+static uint64_t hash_tokens(const struct logits *l)
+{
+	uint64_t ids = l->n ? hash64(l->id, l->n * sizeof(*l->id)) : 0;
+
+	return l->n == 0 ? 0
+			 : hash64_seeded(l->n_bytes, l->n * sizeof(*l->n_bytes), ids);
+}
+
 static enum err_code check_capture(struct sample_walk *w, uint64_t sequence,
 	uint8_t capture, const struct record *r, struct bytes stream)
 {
@@ -156,7 +168,12 @@ static enum err_code check_capture(struct sample_walk *w, uint64_t sequence,
 			l->n, r->n_tokens);
 	if (l->mode > LOGPROBS_PROCESSED)
 		verify_say(v, "logits %llu: an unknown meaning", SEQ(sequence));
-	check_rows(v, sequence, l, capture == 0 ? stream : bytes_of(NULL, 0));
+	check_rows(v, sequence, l, stream);
+	if (capture == 0)
+		w->tokens = hash_tokens(l);
+	else if (!(r->captures & 1) || w->tokens != hash_tokens(l))
+		verify_say(v, "logits %llu.%u: other tokens than capture 0",
+			SEQ(sequence), capture);
 	if (l->interned)
 		check_interned(v, sequence, l);
 	v->counts->tokens += l->n;

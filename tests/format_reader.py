@@ -41,7 +41,7 @@ NONE32 = 0xffffffff
 NONE64 = 0xffffffffffffffff
 
 STREAM, REASONING, CONTENT, TOOL_CALLS, REFUSAL = 1, 2, 3, 4, 5
-MODEL, FINGERPRINT, REQUEST_ID, ENDPOINT = 8, 9, 10, 11
+MODEL, FINGERPRINT, REQUEST_ID, ENDPOINT, SCORED = 8, 9, 10, 11, 13
 PROMPT_ID, PROMPT_MESSAGES, PROMPT_REFERENCE, PROMPT_EXTRA, PROMPT_REQUEST = 1, 2, 3, 4, 5
 
 PASSES, PASSES_AS_DUPLICATE = 1, 2
@@ -297,6 +297,11 @@ class Sample:
     def prompt_token_ids(self):
         return self.dataset.prompt_token_ids(self.head.prompt, self.head.settings)
 
+    def first_capture(self):
+        """The first that lists a candidate, or else the first."""
+        there = [c for c in range(16) if self.head.captures >> c & 1]
+        return next((c for c in there if any(self.logits(c).top_ids)), (there + [None])[0])
+
     def logits(self, capture=0):
         if not self.head.captures >> capture & 1:
             return None
@@ -473,7 +478,7 @@ def rule_name(head):
     return RULES[head.rule] if known else None
 
 
-def as_json(sample, with_logits):
+def as_json(sample, with_logits, number=None):
     head, texts, prompt = sample.head, sample.texts, sample.prompt
     teacher = (sample.dataset.settings(head.settings) or {}).get("teachers", [])
     teacher = teacher[head.teacher] if head.teacher < len(teacher) else {}
@@ -515,16 +520,18 @@ def as_json(sample, with_logits):
             "seed": None if head.seed == NONE64 else head.seed,
             "choice": head.choice,
             "settings": head.settings,
+            "scored": json.loads(texts[SCORED]) if SCORED in texts else None,
         },
         "extra": json.loads(raw[PROMPT_EXTRA]) if raw[PROMPT_EXTRA] else None,
     }
     if with_logits:
-        line.update(logits_json(sample))
+        line.update(logits_json(sample, sample.first_capture() if number is None else number))
     return line
 
 
-def logits_json(sample):
-    head, capture, ids = sample.head, sample.logits(), sample.prompt_token_ids
+def logits_json(sample, number):
+    head, ids = sample.head, sample.prompt_token_ids
+    capture = None if number is None else sample.logits(number)
     columns = dict.fromkeys(["token_ids", "logprobs", "top_ids", "top_logprobs", "tail_mass"])
     if capture:
         columns = {
@@ -539,7 +546,8 @@ def logits_json(sample):
         **columns,
         "spans": {"reasoning": span(head.reasoning_span), "content": span(head.content_span)},
         "eos_row": {0: False, 1: True, 2: None}[head.eos_row],
-        "logprobs_mode": MEANING[head.meaning],
+        "logprobs_mode": MEANING[capture.meaning if capture else head.meaning],
+        "capture": number if capture else None,
     }
 
 

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/raw_prompt.h"
+#include "worker/scored.h"
 #include "worker/think.h"
 #include "worker/worker.h"
 
@@ -116,40 +117,14 @@ struct answer_rules asking_rules(const struct job *job,
 }
 
 void asking_score_rules(
-	const struct job *job, struct bytes messages, struct answer_rules *rules)
+	const struct endpoint *e, struct bytes messages, struct answer_rules *rules)
 {
 	struct raw_prompt prompt;
 
-	rules->scored =
-		job->task == JOB_TASK_SCORE && raw_prompt_read(messages, &prompt);
+	rules->scored = e->scores && raw_prompt_read(messages, &prompt);
 	rules->prompt_len = rules->scored ? prompt.prompt_len : 0;
 	rules->given = rules->scored && prompt.kind == RAW_IDS ? prompt.value
 							       : bytes_of(NULL, 0);
-}
-
-/* The answer to what was only scored is what was given; false if the server scored
- * other tokens. */
-static bool take_given(struct bytes messages, struct answer *a)
-{
-	struct answer_ids given = {0};
-	struct raw_prompt prompt;
-	uint32_t n = a->prompt_token_ids.n;
-	bool same = true;
-
-	if (!raw_prompt_read(messages, &prompt))
-		return false;
-	raw_prompt_text(&prompt, &a->content);
-	if (prompt.kind == RAW_IDS)
-		same = raw_prompt_ids(prompt.value, &given) &&
-		       given.n == n + a->token_ids.n &&
-		       memcmp(given.at, a->prompt_token_ids.at,
-			       n * sizeof(*given.at)) == 0 &&
-		       memcmp(given.at + n, a->token_ids.at,
-			       a->token_ids.n * sizeof(*given.at)) == 0;
-	free(given.at);
-	if (!same)
-		a->why = "the server scored other tokens than those given";
-	return same;
 }
 
 /* Asks for n samples of a prompt, the first of which gives the seed. */
@@ -162,8 +137,7 @@ static struct ask *make_asks(struct worker *w, struct task **tasks, unsigned n,
 	for (unsigned i = n; i-- > 0;) {
 		struct ask *a = i == 0 ? asking_take(w) : take_place(w);
 
-		task_list_remove(
-			&w->ready[tasks[i]->sample % w->job.n_teachers], tasks[i]);
+		task_list_remove(&w->ready[task_teacher(w, tasks[i])], tasks[i]);
 		tasks[i]->state = TASK_ASKED;
 		a->task = tasks[i];
 		a->endpoint = e;
@@ -218,6 +192,19 @@ static void give_up(struct worker *w, struct ask *first)
 	}
 }
 
+void asking_send(struct worker *w, struct ask *a, const struct answer_rules *rules)
+{
+	struct endpoint *e = a->endpoint;
+
+	reader_begin(a->reader, e->protocol->shape, rules, &a->answer);
+	e->in_flight++;
+	e->asked++;
+	w->n_in_flight++;
+	rate_take(&e->requests, 1);
+	http_send(a->transfer, e->target, buf_bytes(&a->body), rules->body_max,
+		read_answer);
+}
+
 static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t now_ms)
 {
 	struct job_sampling sampling =
@@ -229,7 +216,7 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 	unsigned n;
 
 	if (!form) {
-		task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
+		task_list_remove(&w->ready[task_teacher(w, t)], t);
 		task_failed(w, t, REASON_BAD_PROMPT, 0);
 		return;
 	}
@@ -243,15 +230,9 @@ static void ask(struct worker *w, struct task *t, struct endpoint *e, int64_t no
 		sampling.max_tokens *= n;
 	rules = asking_rules(&w->job, &sampling, e, t->prompt->texts.messages.len);
 	rules.n_choices = n;
-	asking_score_rules(&w->job, t->prompt->texts.messages, &rules);
+	asking_score_rules(e, t->prompt->texts.messages, &rules);
 	t->prompt->last = e;
-	reader_begin(a->reader, e->protocol->shape, &rules, &a->answer);
-	e->in_flight++;
-	e->asked++;
-	w->n_in_flight++;
-	rate_take(&e->requests, 1);
-	http_send(a->transfer, e->target, buf_bytes(&a->body), rules.body_max,
-		read_answer);
+	asking_send(w, a, &rules);
 }
 
 static void wake_waiting(struct worker *w, int64_t now_ms)
@@ -264,24 +245,28 @@ static void wake_waiting(struct worker *w, int64_t now_ms)
 			continue;
 		task_list_remove(&w->waiting, t);
 		t->state = TASK_READY;
-		task_list_add(&w->ready[t->sample % w->job.n_teachers], t);
+		task_list_add(&w->ready[task_teacher(w, t)], t);
 	}
 }
 
 void asking_start(struct worker *w, int64_t now_ms)
 {
+	bool goes_on = !w->draining && w->unsent_bytes <= UNSENT_MAX;
+
 	wake_waiting(w, now_ms);
-	if (w->draining || w->unsent_bytes > UNSENT_MAX)
-		return;
+	scoring_look(w, now_ms);
+	goes_on = goes_on && scoring_has_room(w);
 	for (size_t teacher = 0; teacher < w->job.n_teachers; teacher++) {
+		bool begins = w->job.teacher[teacher].role == JOB_ROLE_SAMPLE;
 		struct task *t;
 
-		while ((t = w->ready[teacher].first)) {
+		/* What has been paid for is brought to its end. */
+		while ((!begins || goes_on) && (t = w->ready[teacher].first)) {
 			struct endpoint *e = endpoint_for(w, t, now_ms);
 
 			if (!e)
 				break;
-			ask(w, t, e, now_ms);
+			(begins ? ask : scoring_ask)(w, t, e, now_ms);
 		}
 	}
 }
@@ -297,7 +282,8 @@ static bool is_ours(const struct ask *a, struct bytes word)
 	for (size_t i = 0; i < word.len; i++)
 		if (word.data[i] >= 0x80)
 			return true; /* a corpus may have it in another spelling */
-	return stands_in(a->task->prompt->texts.messages, word) ||
+	return stands_in(task_messages(a->task), word) ||
+	       stands_in(a->task->prompt->texts.messages, word) ||
 	       stands_in(a->task->prompt->texts.request, word) ||
 	       stands_in(buf_bytes(&a->answer.content.text), word) ||
 	       stands_in(buf_bytes(&a->answer.reasoning.text), word) ||
@@ -430,6 +416,7 @@ static bool repeats_key(const struct ask *a)
 static enum reason verdict(struct ask *a, const struct http_outcome *o)
 {
 	enum reason reason = reader_end(a->reader);
+	const char *why;
 
 	if (o->reason != REASON_NONE)
 		return o->reason;
@@ -444,9 +431,13 @@ static enum reason verdict(struct ask *a, const struct http_outcome *o)
 			atoi(a->answer.error.code), a->answer.error.type);
 	if (reason != REASON_NONE)
 		return reason;
-	if (a->w->job.task == JOB_TASK_SCORE &&
-		!take_given(a->task->prompt->texts.messages, &a->answer))
+	if (a->endpoint->scores && !scored_is_given(task_messages(a->task), &a->answer))
 		return REASON_BAD_LOGPROBS;
+	why = scoring_contradicts(a);
+	if (why) {
+		a->answer.why = why;
+		return REASON_BAD_LOGPROBS;
+	}
 	if (a->answer.model.present && !repeats_key(a) &&
 		!endpoint_model_is_right(a->endpoint, buf_bytes(&a->answer.model.text)))
 		return REASON_WRONG_MODEL;
@@ -582,5 +573,8 @@ void asking_ended(void *to, struct transfer *transfer, const struct http_outcome
 	again = of_all == REASON_BAD_REQUEST && questioning_begin(w, e, first->sent_ms);
 	if (!first->task->prompt->lease->lost && !again)
 		count_answer(w, first, of_all, cost_nusd, tokens, now_ms);
-	part(w, first, of_all, again, now_ms);
+	if (first->task->scoring)
+		scoring_ended(w, first, own_verdict(first, of_all), now_ms);
+	else
+		part(w, first, of_all, again, now_ms);
 }

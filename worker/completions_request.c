@@ -54,6 +54,12 @@ enum err_code completions_form_init(
 	set(body, "model", json_string(terms->teacher->model));
 	if (terms->score)
 		return score_form(form, terms, body, err);
+	if (terms->needs_ids && terms->server != SERVER_VLLM &&
+		terms->server != SERVER_SGLANG) {
+		json_decref(body);
+		*form = (struct request_form){0};
+		return request_without_ids(terms, err);
+	}
 	if (terms->top_logprobs > 0)
 		set(body, "logprobs", json_integer(terms->top_logprobs));
 	/* Without it the candidates are members of an object by their texts, and

@@ -229,25 +229,23 @@ static enum logits_profile profile_of(const struct job *job)
 							 : LOGITS_COMPACT;
 }
 
-/* False: there is nothing to capture. */
-static bool encode_logits(
-	struct encoder *e, const struct encode_terms *terms, const struct answer *a)
+bool encode_capture(struct encoder *e, const struct capture_terms *terms,
+	const struct answer *a, struct buf *out)
 {
 	const struct job *job = terms->job;
 	struct logits l = {
 		.interned = terms->interned,
-		.mode = terms->head.logprobs_mode,
+		.mode = terms->mode,
 		.profile = (uint8_t)profile_of(job),
-		.k_asked = (uint16_t)job->top_logprobs,
+		.k_asked = (uint16_t)job_teacher_k(job, terms->teacher),
 		.keep_k = job_has_int(job->keep_k) ? (uint16_t)job->keep_k : 0,
 		.keep_mass = job_has_real(job->keep_mass) ? (float)job->keep_mass : 0,
 		.vocabulary = vocabulary_number(
-			terms->head.settings, terms->head.teacher, terms->interned),
+			terms->settings, terms->teacher, terms->interned),
 		.temperature = (float)terms->temperature,
-		.tokenizer =
-			terms->interned
-				? 0
-				: job->teacher[terms->head.teacher].tokenizer_digest,
+		.tokenizer = terms->interned
+				     ? 0
+				     : job->teacher[terms->teacher].tokenizer_digest,
 	};
 
 	if (a->has_rows && a->rows.n > 0)
@@ -256,9 +254,22 @@ static bool encode_logits(
 		ids_only(e, &a->token_ids, &l);
 	else
 		return false;
-	buf_clear(&e->logits);
-	logits_encode(e->capture, &l, &e->logits);
+	logits_encode(e->capture, &l, out);
 	return true;
+}
+
+static bool encode_logits(
+	struct encoder *e, const struct encode_terms *terms, const struct answer *a)
+{
+	const struct capture_terms capture = {.job = terms->job,
+		.teacher = terms->head.teacher,
+		.settings = terms->head.settings,
+		.mode = terms->head.logprobs_mode,
+		.interned = terms->interned,
+		.temperature = terms->temperature};
+
+	buf_clear(&e->logits);
+	return encode_capture(e, &capture, a, &e->logits);
 }
 
 /* What zstd makes of the texts alone. */

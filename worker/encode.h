@@ -45,6 +45,21 @@ struct encode_terms {
 	double temperature; /* sent; NaN: none */
 };
 
+/* Whose rows a capture has. */
+struct capture_terms {
+	const struct job *job;
+	uint16_t teacher;
+	uint32_t settings;
+	uint8_t mode; /* enum logprobs_mode */
+	bool interned;
+	double temperature; /* sent; NaN: none */
+};
+
+/* Appends an answer's rows, or its ids alone, as the dataset has them. False: it has
+ * neither. */
+bool encode_capture(struct encoder *e, const struct capture_terms *terms,
+	const struct answer *answer, struct buf *out);
+
 /*
  * Appends the offer to `out`. The answer is behind think_split; its rows have
  * their ids. `head` is what went into the offer. False if the offer would be

@@ -2,6 +2,7 @@
 /* Where requests may go. */
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,9 +91,11 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			if (to->server == SERVER_AUTO)
 				to->server = protocol->server;
 			to->protocol = protocol;
+			to->scores = job_teacher_scores(&w->job, t);
 			to->stream =
+				teacher->role != JOB_ROLE_SCORE &&
 				protocol_streams(protocol, teacher, &w->job.sampling);
-			to->top_logprobs = (uint32_t)w->job.top_logprobs;
+			to->top_logprobs = (uint32_t)job_teacher_k(&w->job, t);
 			buf_init(&to->own_request, LIMIT_CORPUS_LINE);
 			make_targets(to, keys.text[t]);
 		}
@@ -229,14 +232,28 @@ static enum job_server read_models(struct endpoint *e, struct buf *body)
 
 struct request_terms endpoint_terms(const struct worker *w, const struct endpoint *e)
 {
+	/* Who scores what others have said samples nothing, and goes on with nothing. */
+	static const struct job_sampling none = {.n = 1,
+		.n_per_request = 1,
+		.temperature = NAN,
+		.top_p = NAN,
+		.top_k = JOB_UNSET_INT,
+		.min_p = NAN,
+		.presence_penalty = NAN,
+		.repetition_penalty = NAN,
+		.max_tokens = JOB_UNSET_INT,
+		.seed = JOB_UNSET_INT};
+	bool of_others = e->job->role == JOB_ROLE_SCORE;
+
 	return (struct request_terms){.teacher = e->job,
-		.sampling = &w->job.sampling,
+		.sampling = of_others ? &none : &w->job.sampling,
 		.server = e->server,
 		.top_logprobs = e->top_logprobs,
-		.prefill = w->job.prefill,
+		.prefill = w->job.prefill && !of_others,
 		.stream = e->stream,
-		.logits_required = w->job.logits_required,
-		.score = w->job.task == JOB_TASK_SCORE};
+		.logits_required = w->job.logits_required || of_others,
+		.score = e->scores,
+		.needs_ids = !e->scores && job_n_scorers(&w->job) > 0};
 }
 
 /* Many prompts ask for the same, and a prompt's samples come one after the
@@ -343,7 +360,7 @@ static bool can_take(struct endpoint *e, int64_t now_ms)
 
 struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms)
 {
-	uint16_t teacher = (uint16_t)(t->sample % w->job.n_teachers);
+	uint16_t teacher = (uint16_t)task_teacher(w, t);
 	struct endpoint *best = NULL;
 
 	if (t->prompt->last && t->prompt->last->teacher == teacher &&
@@ -420,10 +437,26 @@ static enum endpoint_state state_of(const struct endpoint *e)
 static enum calibration_use calibration_use_of(
 	const struct worker *w, const struct endpoint *e)
 {
+	if (e->job->role == JOB_ROLE_SCORE) /* it samples nothing */
+		return CALIBRATION_CUTS;
 	if (!e->looked) /* nothing is known yet that speaks against it */
 		return CALIBRATION_APPLIES;
 	return calibrate_terms(&w->job, e->job, e->server, NULL, e->form.temperature)
 		.use;
+}
+
+/* Requests that it could have in flight at once. Every answer of the others will be
+ * put to who scores. */
+static uint32_t could_use(const struct worker *w, const struct endpoint *e)
+{
+	size_t n = e->in_flight + w->ready[e->teacher].n;
+
+	if (e->job->role != JOB_ROLE_SCORE)
+		return (uint32_t)n;
+	n = w->n_in_flight;
+	for (size_t t = 0; t < w->job.n_teachers; t++)
+		n += w->ready[t].n;
+	return (uint32_t)n;
 }
 
 void endpoints_beat(struct worker *w, struct wire_beat *beat)
@@ -440,7 +473,7 @@ void endpoints_beat(struct worker *w, struct wire_beat *beat)
 			.status = (uint16_t)e->health.status,
 			.reason = (uint8_t)e->health.reason,
 			.in_flight = e->in_flight,
-			.could_use = e->in_flight + (uint32_t)w->ready[e->teacher].n,
+			.could_use = could_use(w, e),
 			.share = e->share,
 			.asked = e->asked,
 			.answered = e->answered,

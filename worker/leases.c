@@ -31,8 +31,10 @@ static void free_held(struct worker *w, struct held *h)
 	while (*at != h)
 		at = &(*at)->next;
 	*at = h->next;
-	for (size_t i = 0; i < h->n_tasks; i++)
+	for (size_t i = 0; i < h->n_tasks; i++) {
 		buf_release(&h->task[i].offer);
+		scoring_free(w, &h->task[i]);
+	}
 	for (uint32_t i = 0; i < h->wire.grant.n_prompts; i++)
 		overrides_release(&h->prompt[i].overrides);
 	wire_release(&h->wire);
@@ -164,7 +166,7 @@ static void add_task(
 	buf_init(&t->offer, LIMIT_RECORD + KIB(4));
 	p->open_tasks++;
 	h->n_open++;
-	task_list_add(&w->ready[sample % w->job.n_teachers], t);
+	task_list_add(&w->ready[task_teacher(w, t)], t);
 }
 
 /* The samples that the store does not have become tasks. */
@@ -246,7 +248,7 @@ static void leave_list(struct worker *w, struct task *t)
 {
 	switch (t->state) {
 	case TASK_READY:
-		task_list_remove(&w->ready[t->sample % w->job.n_teachers], t);
+		task_list_remove(&w->ready[task_teacher(w, t)], t);
 		break;
 	case TASK_WAITING:
 		task_list_remove(&w->waiting, t);
@@ -277,6 +279,7 @@ void task_settled(struct worker *w, struct task *t)
 	t->prompt->open_tasks--;
 	h->n_open--;
 	buf_release(&t->offer);
+	scoring_free(w, t);
 	w->settled++;
 	close_if_settled(w, h);
 }
@@ -330,7 +333,8 @@ void leases_give_back(struct worker *w)
 			struct task *t = &h->task[i];
 			bool last = h->n_open == 1;
 
-			if (t->state != TASK_READY && t->state != TASK_WAITING)
+			if ((t->state != TASK_READY && t->state != TASK_WAITING) ||
+				t->scoring)
 				continue;
 			h->given_back |= (uint64_t)1 << t->prompt->grant->line;
 			task_settled(w, t);

@@ -274,7 +274,9 @@ enum err_code openai_form_init(
 	buf_init(&form->tail, LIMIT_JOB_FILE + LIMIT_CORPUS_LINE);
 	add_sampling(body, terms, terms->sampling);
 	add_capture(body, terms);
-	code = add_rare(body, terms, terms->sampling, err);
+	code = terms->needs_ids && !dialects[terms->server].return_ids
+		       ? request_without_ids(terms, err)
+		       : add_rare(body, terms, terms->sampling, err);
 	if (code == ERR_NONE)
 		code = add_prefill(body, terms, err);
 	if (code == ERR_NONE)

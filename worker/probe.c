@@ -52,24 +52,35 @@ static void close_one(struct probe *p, const struct endpoint *e, enum reason rea
 	p->n_open--;
 }
 
+/* Who is to score what others say is given a few tokens that every vocabulary has. */
+static struct bytes own_messages(const struct probe *p, const struct endpoint *e)
+{
+	static const char tokens[] =
+		"{\"input_ids\":[100,101,102,103],\"prompt_len\":2}";
+
+	return e->job->role == JOB_ROLE_SCORE ? bytes_of(tokens, sizeof(tokens) - 1)
+					      : p->messages;
+}
+
 /* The job's own, with as many candidates as the endpoint gives. */
 static void ask_own(struct probe *p, struct endpoint *e)
 {
+	struct bytes messages = own_messages(p, e);
 	const struct verdict *v = &p->questions[e - p->w.endpoint].verdict;
 	struct request_terms terms = endpoint_terms(&p->w, e);
 	struct answer_rules rules =
-		asking_rules(&p->w.job, &p->w.job.sampling, e, p->messages.len);
+		asking_rules(&p->w.job, &p->w.job.sampling, e, messages.len);
 	struct ask *a = asking_take(&p->w);
 	struct err err = {0};
 
 	p->asks_own[e - p->w.endpoint] = true;
-	asking_score_rules(&p->w.job, p->messages, &rules);
+	asking_score_rules(e, messages, &rules);
 	if (v->known) {
 		terms.top_logprobs = rules.top_logprobs = v->k;
 		rules.logits_required = false; /* the verdict says it better */
 	}
 	a->endpoint = e;
-	if (!question_send(&p->w, a, p->messages, &terms, &rules, SEED_NONE, &err))
+	if (!question_send(&p->w, a, messages, &terms, &rules, SEED_NONE, &err))
 		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
 }
 
@@ -194,6 +205,17 @@ static void ended(void *to, struct transfer *t, const struct http_outcome *o)
 			o->detail[0] ? o->detail : reason_meaning(e->health.reason));
 }
 
+static void begin_questions(
+	struct questions *q, const struct job *job, const struct endpoint *e)
+{
+	struct job of = *job;
+
+	if (e->scores)
+		of.task = JOB_TASK_SCORE;
+	of.top_logprobs = e->top_logprobs;
+	questions_begin(q, &of);
+}
+
 enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	int64_t wait_s, struct probe_result *results, struct err *err)
 {
@@ -213,7 +235,7 @@ enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	p.questions = mem_zalloc(w->n_endpoints, sizeof(*p.questions));
 	p.asks_own = mem_zalloc(w->n_endpoints, sizeof(*p.asks_own));
 	for (size_t i = 0; i < w->n_endpoints && code == ERR_NONE; i++) {
-		questions_begin(&p.questions[i], job);
+		begin_questions(&p.questions[i], job, &w->endpoint[i]);
 		results[i] = (struct probe_result){.teacher = w->endpoint[i].job->name,
 			.url = w->endpoint[i].url,
 			.reason = REASON_TIMEOUT};

@@ -157,3 +157,13 @@ void request_form_release(struct request_form *form)
 	json_decref(form->tree);
 	form->tree = NULL;
 }
+
+enum err_code request_without_ids(const struct request_terms *terms, struct err *err)
+{
+	return err_set(err, ERR_INVALID,
+		"teacher '%s': its server (%s, api %s) does not tell the token ids of "
+		"prompt and answer, so that the job's teachers of role score have nothing "
+		"to score",
+		terms->teacher->name, job_server_name(terms->server),
+		terms->teacher->api);
+}

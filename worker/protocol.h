@@ -35,7 +35,8 @@ struct request_terms {
 	bool prefill;
 	const struct overrides *overrides; /* of one prompt; NULL: none */
 	bool stream, logits_required;      /* protocol_streams */
-	bool score; /* the job's mode: what is given is scored, nothing sampled */
+	bool score;     /* what is given is scored, nothing sampled */
+	bool needs_ids; /* others score the answers: their token ids must be told */
 };
 
 struct tree_api;
@@ -95,6 +96,9 @@ char *protocol_url(
 	const struct protocol *p, const char *url, const char *model, bool stream);
 
 void request_form_release(struct request_form *form);
+
+/* The error of a server that tells none, where needs_ids. */
+enum err_code request_without_ids(const struct request_terms *terms, struct err *err);
 
 /* What is sent for a seed: 31 bits, since some servers take an int32. */
 static inline uint32_t request_seed(uint64_t seed)

@@ -146,8 +146,8 @@ static void ask_next(struct worker *w, struct endpoint *e)
 bool questioning_begin(struct worker *w, struct endpoint *e, int64_t sent_ms)
 {
 	/* Not health.answered: others may have had their answer with a smaller k. */
-	if (w->job.top_logprobs == 0 || w->job.task == JOB_TASK_SCORE ||
-		e->answered > 0 || e->health.refused)
+	if (w->job.top_logprobs == 0 || e->scores || e->answered > 0 ||
+		e->health.refused)
 		return false;
 	/* What was on its way when the questions were asked is asked again. */
 	if (e->questions || sent_ms <= e->questioned_ms)

@@ -6,8 +6,8 @@ static bool goes_with(
 	const struct worker *w, const struct task *t, const struct task *o)
 {
 	return o == t ||
-	       (o->prompt == t->prompt && o->state == TASK_READY &&
-		       o->sample % w->job.n_teachers == t->sample % w->job.n_teachers);
+	       (o->prompt == t->prompt && o->state == TASK_READY && !o->scoring &&
+		       task_teacher(w, o) == task_teacher(w, t));
 }
 
 /* A lease has the tasks of a prompt side by side, in the order of samples. */

@@ -19,7 +19,7 @@
 /* The store commits no more often, so offers travel together under load. */
 #define PUT_EVERY_MS 5
 
-static uint8_t mode_of(const struct job_teacher *t)
+uint8_t storing_mode(const struct job_teacher *t)
 {
 	return t->logprobs_mode == JOB_MODE_RAW         ? LOGPROBS_RAW
 	       : t->logprobs_mode == JOB_MODE_PROCESSED ? LOGPROBS_PROCESSED
@@ -35,6 +35,15 @@ static void count_alignment(struct ask *a, const struct record *head)
 	if (a->endpoint->top_logprobs >= 2)
 		calibrate_add(&a->endpoint->calibration, &a->calibrate, &a->answer,
 			a->endpoint->top_logprobs, (enum eos_row)head->eos_row);
+}
+
+void storing_offer(struct worker *w, struct task *t)
+{
+	t->state = TASK_OFFERED;
+	t->sent = false;
+	t->serial = ++w->next_serial;
+	w->unsent_bytes += t->offer.len;
+	task_list_add(&w->offered, t);
 }
 
 static void make_offer(struct worker *w, struct ask *a, bool interned)
@@ -58,7 +67,7 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 			.wasted_nusd = t->wasted_nusd,
 			.wasted_prompt_tokens = t->wasted_prompt_tokens,
 			.wasted_completion_tokens = t->wasted_completion_tokens,
-			.logprobs_mode = mode_of(a->endpoint->job)},
+			.logprobs_mode = storing_mode(a->endpoint->job)},
 		.prompt = &t->prompt->texts,
 		.with_prompt = !t->prompt->store_has_text,
 		.endpoint = a->endpoint->url,
@@ -75,12 +84,9 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 		    w->encoder, &terms, &a->answer, w->tokens, &head, &t->offer)) {
 		task_failed(w, t, REASON_TOO_LARGE, a->outcome.status);
 	} else {
-		t->state = TASK_OFFERED;
-		t->sent = false;
-		t->serial = ++w->next_serial;
-		w->unsent_bytes += t->offer.len;
-		task_list_add(&w->offered, t);
 		count_alignment(a, &head);
+		if (!scoring_begin(w, a, &head))
+			storing_offer(w, t);
 	}
 	asking_release(w, a);
 }

@@ -7,6 +7,7 @@
  *
  *   leases.c    GRANT -> OPEN -> OPENED: samples that are missing become tasks
  *   asking.c    task -> request -> answer -> readable? else retry.h decides
+ *   scoring.c   where others score it: encoded answer -> request -> its rows
  *   storing.c   readable answer -> ids -> offer (encode.h) -> PUT -> RESULT
  *   leases.c    all tasks of a lease are settled -> DONE
  *   endpoints.c where requests may go: shares, holds, rates, the first look
@@ -49,6 +50,7 @@ enum err_code worker_run(const struct worker_options *options, struct err *err)
 struct worker;
 struct held;
 struct endpoint;
+struct scoring;
 
 /* A prompt of a lease. Its bytes are in the lease's frame. */
 struct held_prompt {
@@ -83,8 +85,9 @@ struct task {
 	uint32_t wasted_prompt_tokens, wasted_completion_tokens;
 	int64_t wasted_nusd;
 
-	uint64_t serial;  /* of the PUT or FAILED that is out */
-	struct buf offer; /* until the store has answered */
+	uint64_t serial;         /* of the PUT or FAILED that is out */
+	struct buf offer;        /* until the store has answered */
+	struct scoring *scoring; /* of its answer, which waits for it; NULL */
 	bool sent;
 	int64_t sent_ms;
 	enum reason reason; /* TASK_FAILING */
@@ -126,6 +129,7 @@ struct endpoint {
 	struct buf own_request;       /* the request that own_form was made for */
 	struct request_form own_form; /* of prompts that ask for it by themselves */
 	bool stream;
+	bool scores; /* what it is given, and samples nothing */
 	bool asked_model_listed;
 
 	uint32_t top_logprobs;       /* asked for: the job's, or fewer */
@@ -197,6 +201,8 @@ struct worker {
 	struct task_list *ready; /* by teacher */
 	struct task_list waiting, offered, failing;
 	size_t unsent_bytes, unanswered_bytes;
+	size_t scoring_bytes;      /* answers that are to be scored */
+	int64_t drain_patience_ms; /* draining: until then held scorers are waited for */
 	uint64_t credit, next_serial;
 	double samples_per_ms; /* settled, of late */
 	uint64_t settled, settled_before;
@@ -231,9 +237,11 @@ void asking_ended(void *to, struct transfer *t, const struct http_outcome *o);
 struct answer_rules asking_rules(const struct job *job,
 	const struct job_sampling *sampling, const struct endpoint *e,
 	size_t prompt_bytes);
-/* Where the job scores what it is given. */
+/* Where the endpoint scores what it is given. */
 void asking_score_rules(
-	const struct job *job, struct bytes messages, struct answer_rules *rules);
+	const struct endpoint *e, struct bytes messages, struct answer_rules *rules);
+/* Sends the ask's body, which is written, to its endpoint. */
+void asking_send(struct worker *w, struct ask *a, const struct answer_rules *rules);
 void asking_release(struct worker *w, struct ask *a);
 /* Ready to send something. */
 struct ask *asking_take(struct worker *w);
@@ -258,6 +266,23 @@ enum question_end question_end_of(enum reason reason, const struct http_outcome 
 bool questioning_begin(struct worker *w, struct endpoint *e, int64_t sent_ms);
 void questioning_ended(struct worker *w, struct ask *a, const struct http_outcome *o);
 
+/* scoring.c: answers that other teachers score before they are stored. */
+/* The teacher that a task is for now, and what that is asked. */
+size_t task_teacher(const struct worker *w, const struct task *t);
+struct bytes task_messages(const struct task *t);
+/* The ask's answer is in its task's offer, with this head. False: nobody is to score
+ * it. The ask is not needed any more. */
+bool scoring_begin(struct worker *w, struct ask *a, const struct record *head);
+void scoring_ask(struct worker *w, struct task *t, struct endpoint *e, int64_t now_ms);
+/* What is wrong with a readable answer to that; NULL. */
+const char *scoring_contradicts(const struct ask *a);
+void scoring_ended(struct worker *w, struct ask *a, enum reason reason, int64_t now_ms);
+/* Lets go of what nobody will score. */
+void scoring_look(struct worker *w, int64_t now_ms);
+/* Whether more answers may be asked for that are to be scored. */
+bool scoring_has_room(const struct worker *w);
+void scoring_free(struct worker *w, struct task *t);
+
 /* several.c: samples of one prompt that one request asks for. */
 /* Those that can go together with a task, itself first, as many as a request may
  * ask for; they are all ready. */
@@ -270,6 +295,9 @@ int64_t several_cost(struct ask *first);
 
 /* storing.c */
 void storing_take_answer(struct worker *w, struct ask *a);
+/* The task's offer is whole. */
+void storing_offer(struct worker *w, struct task *t);
+uint8_t storing_mode(const struct job_teacher *t); /* enum logprobs_mode */
 void storing_send(struct worker *w, int64_t now_ms);
 void storing_take_result(struct worker *w, const struct wire_result *m, int64_t now_ms);
 void storing_take_interned(struct worker *w, const struct wire_interned *m);

@@ -159,6 +159,11 @@ static void write_choice(struct press *p, const struct answer *a,
 			write_ids(a->prompt->at, a->prompt->n, out);
 		}
 	}
+	if (a->given) {
+		buf_add_str(out, ",\"prompt_logprobs\":");
+		given_write(p->teacher, &p->figures, a->given, a->prompt,
+			(unsigned)a->ask->given_logprobs, out);
+	}
 	buf_add_byte(out, '}');
 }
 

@@ -12,6 +12,7 @@
 #include "deploy/teacher/choice.h"
 #include "deploy/teacher/figures.h"
 #include "deploy/teacher/fragments.h"
+#include "deploy/teacher/given.h"
 #include "deploy/teacher/quirks.h"
 
 /* What answers share while the server runs: tables that fill as they are used. */
@@ -30,6 +31,7 @@ struct answer {
 	const struct question *question;
 	const struct script *script;
 	const struct ids *prompt;
+	const struct given *given; /* prompt_logprobs are asked for; NULL */
 	const struct choice *choice;
 	unsigned n;
 	const char *model;

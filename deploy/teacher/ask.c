@@ -153,6 +153,7 @@ static bool read_prompt_ids(struct ask *a, const json_t *list,
 			id >= (json_int_t)VOCABULARY_SIZE)
 			return complain(
 				why, "prompt", "prompt has an unknown token id");
+		id_list_add(&a->prompt_ids, (unsigned)id);
 		word = teacher_vocabulary_bytes(vocabulary, (unsigned)id);
 		buf_add(&a->joined, word.data, word.len);
 	}
@@ -229,6 +230,30 @@ static bool read_logprobs(
 			(long long)a->top_logprobs, (long long)style->max_logprobs);
 	if (a->top_logprobs < 0 || a->top_logprobs > (int64_t)VOCABULARY_SIZE)
 		a->top_logprobs = VOCABULARY_SIZE;
+	return true;
+}
+
+/* vLLM's, which scores what it is given. */
+static bool read_given(struct ask *a, const struct style *style, struct complaint *why)
+{
+	static const char name[] = "prompt_logprobs";
+
+	a->given_logprobs = -1;
+	if (!style->dialect->gives_ids)
+		return true;
+	if (!read_integer(a, name, -1, INT32_MAX, &a->given_logprobs, why))
+		return false;
+	if (a->given_logprobs < 0)
+		return true;
+	if (a->prompt_ids.n == 0 || a->stream)
+		return complain(why, name,
+			"this server has prompt_logprobs for prompts of token ids, and "
+			"not in streams");
+	if (style->max_logprobs >= 0 && a->given_logprobs > style->max_logprobs)
+		return complain(why, name,
+			"requested prompt logprobs of %lld, which is greater than max "
+			"allowed: %lld",
+			(long long)a->given_logprobs, (long long)style->max_logprobs);
 	return true;
 }
 
@@ -334,13 +359,14 @@ bool ask_read(struct bytes body, bool is_chat, const struct style *style,
 			: read_prompt(out, vocabulary, why)) &&
 	       read_counts(out, why) && read_sampling(out, why) &&
 	       read_stop(out, why) && read_logprobs(out, style, why) &&
-	       read_switches(out, why);
+	       read_switches(out, why) && read_given(out, style, why);
 }
 
 void ask_release(struct ask *a)
 {
 	json_decref(a->json);
 	free(a->message);
+	id_list_release(&a->prompt_ids);
 	buf_release(&a->joined);
 	memset(a, 0, sizeof(*a));
 }

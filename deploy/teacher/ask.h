@@ -33,6 +33,8 @@ struct ask {
 	unsigned n_stop;
 	bool logprobs;
 	int64_t top_logprobs;
+	int64_t given_logprobs; /* prompt_logprobs: of the tokens given; -1: no */
+	struct ids prompt_ids;  /* the prompt, if it came as ids */
 	bool stream, stream_usage;
 	bool return_token_ids, tokens_as_ids, include_reasoning, skip_special, thinks;
 	json_t *json;

@@ -60,6 +60,7 @@ void exchange_free(struct exchange *e)
 		choice_release(&e->choice[i]);
 	free(e->choice);
 	script_release(&e->script);
+	given_release(&e->given);
 	id_list_release(&e->prompt);
 	ask_release(&e->ask);
 	buf_release(&e->upload);
@@ -215,6 +216,12 @@ static void add_prompt_ids(struct exchange *e)
 	} roles[] = {{"system", ID_SYSTEM}, {"developer", ID_SYSTEM},
 		{"assistant", ID_ASSISTANT}, {"tool", ID_TOOL}};
 
+	/* What is to be scored is what was given, token by token. */
+	if (e->ask.given_logprobs >= 0) {
+		for (size_t i = 0; i < e->ask.prompt_ids.n; i++)
+			id_list_add(&e->prompt, e->ask.prompt_ids.at[i]);
+		return;
+	}
 	id_list_add(&e->prompt, ID_BOS);
 	for (size_t i = 0; i < e->ask.n_messages; i++) {
 		const struct message *m = &e->ask.message[i];
@@ -244,6 +251,7 @@ static void write_answer(struct exchange *e)
 		.question = &e->told,
 		.script = &e->script,
 		.prompt = &e->prompt,
+		.given = e->ask.given_logprobs >= 0 ? &e->given : NULL,
 		.choice = e->choice,
 		.n = e->n,
 		.model = e->ask.model ? e->ask.model : s->settings->models[0],
@@ -254,9 +262,11 @@ static void write_answer(struct exchange *e)
 		.authorization = MHD_lookup_connection_value(
 			e->connection, MHD_HEADER_KIND, "Authorization")};
 	size_t rows = e->ask.logprobs ? answer_tokens(&answer) : 0;
+	size_t scored = answer.given ? e->prompt.n : 0;
 
 	buf_reserve(&e->body,
-		KIB(4) + rows * (size_t)(e->ask.top_logprobs + 1) * ENTRY_BYTES);
+		KIB(4) + rows * (size_t)(e->ask.top_logprobs + 1) * ENTRY_BYTES +
+			scored * (size_t)(e->ask.given_logprobs + 2) * ENTRY_BYTES);
 	answer_write(&s->press, &answer, &e->body);
 	if (e->fault && e->fault->trick == TRICK_SAME_BODY && s->first_body.len > 0) {
 		buf_clear(&e->body);
@@ -427,6 +437,20 @@ static bool is_allowed(const struct exchange *e)
 	return sent && strncmp(sent, "Bearer ", 7) == 0 && strcmp(sent + 7, key) == 0;
 }
 
+static bool can_score(struct exchange *e, struct complaint *why)
+{
+	struct server *s = e->server;
+	const char *wrong =
+		e->ask.given_logprobs < 0
+			? NULL
+			: given_read(&s->teacher, &e->ask.prompt_ids, e->ask.thinks,
+				  s->settings->style.opens, &e->given);
+
+	if (wrong)
+		snprintf(why->text, sizeof(why->text), "%s", wrong);
+	return !wrong;
+}
+
 /* Refuses what cannot be answered; false then. */
 static bool admit(struct exchange *e)
 {
@@ -448,6 +472,8 @@ static bool admit(struct exchange *e)
 		exchange_refuse(e, 400, NULL, why.text, why.param);
 	} else if (s->settings->strict_model && !is_model_known(s, e->ask.model)) {
 		exchange_refuse(e, 404, NULL, "The model does not exist.", "model");
+	} else if (!can_score(e, &why)) {
+		exchange_refuse(e, 400, NULL, why.text, why.param);
 	} else {
 		return true;
 	}

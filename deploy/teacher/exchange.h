@@ -92,6 +92,7 @@ struct exchange {
 
 	struct ask ask;
 	struct ids prompt;
+	struct given given;       /* if it is to be scored */
 	struct question question; /* as asked */
 	struct question told;     /* as answered: the same but for answer-swapped */
 	struct script script;

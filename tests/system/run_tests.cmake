@@ -37,6 +37,7 @@ retort_run_test(own_requests own_requests.py 20)
 retort_run_test(raw_prompts raw_prompts.py 20)
 retort_run_test(tokenizer tokenizer.py 50)
 retort_run_test(several several.py 30)
+retort_run_test(two_pass two_pass.py 110)
 retort_run_test(reindex reindex.py 15)
 retort_run_test(killed_starts killed_starts.py 25)
 # Published corpora, which this repository does not hold: skipped, aloud, where they

@@ -202,8 +202,31 @@ def old_completions(retort):
         ids = complete("Once upon a time", return_token_ids=True)["choices"][0]
         again = complete(ids["prompt_token_ids"][1:])["choices"][0]
         assert again["text"] == ids["text"] == choice["text"]
+        scored(s, complete)
         full = complete("Once upon a time", max_tokens=900)["choices"][0]
         assert full["text"].startswith("<think>") and "</think>" in full["text"]
+
+
+def scored(s, complete):
+    """What was said in a chat, given back token by token, has the rows it was said with."""
+    said = ok(s.chat(logprobs=True, top_logprobs=4, return_token_ids=True))
+    choice, prompt = said["choices"][0], said["prompt_token_ids"]
+    ids = prompt + choice["token_ids"]
+    answer = complete(ids, prompt_logprobs=4, return_token_ids=True, max_tokens=1)
+    given = answer["choices"][0]["prompt_logprobs"]
+    assert answer["choices"][0]["prompt_token_ids"] == ids
+    assert answer["usage"]["prompt_tokens"] == len(ids) == len(given) and given[0] is None
+    for token, row in zip(ids[1:], given[1:]):
+        assert len(row) == (4 if row[str(token)]["rank"] <= 4 else 5), row
+    for entry, token, row in zip(entries(choice), choice["token_ids"], given[len(prompt):]):
+        assert row[str(token)]["logprob"] == entry["logprob"], (entry, row)
+        assert row[str(token)]["decoded_token"] == entry["token"], (entry, row)
+        assert {x["logprob"] for x in entry["top_logprobs"]} <= {
+            x["logprob"] for x in row.values()}
+    for bad in ({"prompt": "a text"}, {"prompt_logprobs": 21}, {"prompt": ids + [40]}):
+        status, _, _ = s.ask("/v1/completions", {"model": "m", "prompt": ids,
+                                                 "prompt_logprobs": 4, **bad})
+        assert status == 400, (bad, status)
 
 
 def processed_logprobs(retort):

@@ -23,6 +23,7 @@ static int begin(void **state)
 	memset(ready, 0, sizeof(ready));
 	w = (struct worker){.endpoint = endpoints, .n_endpoints = N, .ready = ready};
 	w.job.n_teachers = 2;
+	w.job.teacher = teachers;
 	for (uint16_t i = 0; i < N; i++) {
 		endpoints[i].teacher = i / 2;
 		endpoints[i].number = i % 2;

@@ -108,7 +108,7 @@ static const char jsonl_first[] =
 	"\"endpoint\":\"http://127.0.0.1:1/v1\",\"request_id\":\"req-1-0\","
 	"\"system_fingerprint\":null,\"attempts\":1,\"latency_ms\":250,"
 	"\"cost_usd\":0.001234568,\"created_at\":\"2026-01-01T00:00:01.000Z\","
-	"\"seed\":null,\"choice\":0,\"settings\":0},\"extra\":{\"level\":\"1\"}}\n";
+	"\"seed\":null,\"choice\":0,\"settings\":0,\"scored\":null},\"extra\":{\"level\":\"1\"}}\n";
 
 static void export__writes_the_keys_that_are_fixed(void **state)
 {
@@ -129,7 +129,7 @@ static void export__adds_logits_when_asked(void **state)
 {
 	static const char *const keys[] = {"prompt_token_ids", "token_ids", "logprobs",
 		"top_ids", "top_logprobs", "tail_mass", "spans", "eos_row",
-		"logprobs_mode"};
+		"logprobs_mode", "capture"};
 	char *out = path_of("out.jsonl");
 	struct export_options options = {
 		.format = "jsonl", .out = out, .with_logits = true};
