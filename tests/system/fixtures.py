@@ -25,7 +25,7 @@ from rig import ROOT, Rig
 DATA = os.path.join(ROOT, "tests", "data", "answers")
 KEY = "a-key-for-fixtures"
 KEY_HEADER = {"anthropic": ("x-api-key", KEY), "gemini": ("x-goog-api-key", KEY)}
-BASE = {"ollama": "", "sglang": "", "llamacpp": ""}
+BASE = {"ollama": "", "sglang": "", "llamacpp": "", "trl": ""}
 # Aborts that name a status are judged by it: raw_prompts.py has them.
 ABORTS = ("sglang", "abort_")
 Case = collections.namedtuple("Case", "api name path request rules body expect")
@@ -54,12 +54,31 @@ def group_of(case):
     """What a job must have in common to play the case; None if no job can."""
     k = int(re.search(r"k=(\d+)", case.rules)[1])
     required = "required" in case.rules
-    if re.search("body_max|scored", case.rules) or case.path.startswith(os.path.join(DATA, *ABORTS)):
+    scored = "scored" in case.rules
+    if scored and len(given_of(case)) <= prompt_len_of(case):
+        return None
+    if "body_max" in case.rules or case.path.startswith(os.path.join(DATA, *ABORTS)):
         return None
     if case.api == "anthropic" and k and required:
         return None
     model = re.search(rb'"model(?:Version)?":\s?"([^"\\]+)"', case.body)
-    return (k, required, "stream" in case.rules, model[1].decode() if model else "m")
+    return (k, required, "stream" in case.rules, model[1].decode() if model else "m", scored)
+
+
+def given_of(case):
+    found = re.search(r"given=(\S+)", case.rules)
+    return json.loads(found[1]) if found else []
+
+
+def prompt_len_of(case):
+    return int(re.search(r"scored=(\d+)", case.rules)[1])
+
+
+def line_of(case, scored):
+    if not scored:
+        return {"id": case.name, "prompt": "play " + case.name}
+    return {"id": case.name, "input_ids": given_of(case),
+            "prompt_len": prompt_len_of(case)}
 
 
 class Player:
@@ -78,7 +97,8 @@ class Player:
 
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                case = player.cases[re.search(r"play (\S+?)[\"\\]", json.dumps(request))[1]]
+                name = re.search(r"play (\S+?)[\"\\]", json.dumps(request))
+                case = player.cases[name[1]] if name else cases[len(player.got)]
                 name, value = KEY_HEADER.get(case.api, ("authorization", "Bearer " + KEY))
                 assert self.headers[name] == value, (name, self.headers[name])
                 if case.api == "anthropic":
@@ -133,18 +153,23 @@ def check_stored(case, row):
 
 
 def play(retort, api, group, cases, write):
-    k, required, stream, model = group
+    k, required, stream, model, scored = group
+    how = {"sampling": {"n": 1, "max_tokens": 100, "seed": None}}
+    if scored:
+        # Ids have no room for a name: one after the other, in the corpus' order.
+        how = {"sampling": dict.fromkeys(("max_tokens", "seed", "temperature"), None) | {"n": 1},
+               "mode": "score"}
     player = Player(cases)
     wrong = []
     with Rig(retort) as r:
-        r.corpus([{"id": c.name, "prompt": "play " + c.name} for c in cases])
+        r.corpus([line_of(c, scored) for c in cases])
         r.job(player.port, teacher={
             "url": "http://127.0.0.1:%d%s" % (player.port, BASE.get(api, "/v1")), "api": api,
             "model": model, "stream": stream, "api_key_env": "TEACHER_KEY",
+            "max_in_flight": 1 if scored else 32,
             "server": "openai" if api == "openai-chat" else "auto"},
-            sampling={"n": 1, "max_tokens": 100, "seed": None},
             logits={"top_logprobs": k, "required": required}, retry={"attempts": 1},
-            cut_loops={"repeats": 6, "bytes": 300})
+            cut_loops={"repeats": 6, "bytes": 300}, **how)
         child = r.start()
         out, _ = child.communicate(timeout=120)
         assert child.returncode in (0, 3), out
