@@ -82,7 +82,7 @@ def ask_all(r, servers, args):
                    "api": args.api, "logprobs_mode": "raw"},
           sampling={"n": args.samples, "temperature": 1, "top_p": 1, "top_k": 0, "min_p": 0,
                     "max_tokens": args.max_tokens, "stop": args.stop},
-          logits={"top_logprobs": K})
+          logits={"top_logprobs": K, "profile": args.profile})
     begun = time.monotonic()
     r.run(timeout=6 * 3600)
     p = r.progress()
@@ -303,6 +303,7 @@ def main():
     options.add_argument("--corpus", help="JSON lines with a question (default: GSM8K's "
                          "test set beside the project, else problems of our own)")
     options.add_argument("--api", default="openai-chat", choices=("openai-chat", "llamacpp"))
+    options.add_argument("--profile", default="fine", choices=("exact", "fine", "compact"))
     options.add_argument("--stop", action="append", help="a stop word; several are possible")
     options.add_argument("--slots", type=int, default=2, help="requests at once, of a server")
     options.add_argument("--jobs", type=int, default=os.cpu_count(),
