@@ -6,5 +6,6 @@ foreach(api openai-chat llamacpp)
            COMMAND ${CMAKE_CURRENT_LIST_DIR}/run.sh --no-setup $<TARGET_FILE:retort>
                    --api ${api} --prompts 10 --max-tokens 32 --name small-${api})
   set_tests_properties(real/smollm2_${api} PROPERTIES LABELS slow TIMEOUT 600
-                                                      SKIP_RETURN_CODE 77)
+                                                      SKIP_RETURN_CODE 77
+                                                      RESOURCE_LOCK real)
 endforeach()
