@@ -262,14 +262,16 @@ def what_cannot_be_scored_is_stored_without(retort):
 def a_scorer_that_refuses_for_good_ends_the_run(retort):
     """Nobody goes on paying for what nobody will score; what was paid for is stored; and
     the run goes on when it is mended."""
-    with vllm(retort) as t, vllm(retort, "--api-key", "secret-of-the-scorer") as s, \
-            Rig(retort) as r:
+    # Slower than the workers report: what is on its way then must be waited for.
+    with vllm(retort, "--latency-ms", "1500") as t, \
+            vllm(retort, "--api-key", "secret-of-the-scorer") as s, Rig(retort) as r:
         r.corpus(problems(30))
         job(r, t, [s])
         r.run(expect=1)
         p = r.progress()
         assert p["state"] == "blocked", p
         paid = answered(t)
+        assert t.control()["gone"] == 0 and t.control()["asked"] == paid, t.control()
         assert 0 < paid == p["samples_committed"] < 60, (paid, p)
         for row in r.export():
             (scored,) = row["provenance"]["scored"]
