@@ -184,6 +184,10 @@ size_t job_sampler(const struct job *job, uint32_t sample);
 size_t job_scorer(const struct job *job, size_t i);
 /* Whether a teacher only scores, in whatever mode. */
 bool job_teacher_scores(const struct job *job, size_t teacher);
+/* Of teachers whose tokenizers are known by their digests: ERR_INVALID, with the place in
+ * the job's file, if one scores that has another than one that samples. */
+enum err_code job_tokenizers_agree(
+	const char *path, const struct job *job, struct err *err) MUST_CHECK;
 /* Candidates a token that a teacher is asked for; 0: none. */
 int64_t job_teacher_k(const struct job *job, size_t teacher);
 

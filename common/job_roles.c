@@ -50,6 +50,39 @@ bool job_teacher_scores(const struct job *job, size_t teacher)
 	return job->task == JOB_TASK_SCORE || is_scorer(job, teacher);
 }
 
+static bool differs(const struct job_teacher *a, const struct job_teacher *b)
+{
+	return a->tokenizer_digest != 0 && b->tokenizer_digest != 0 &&
+	       a->tokenizer_digest != b->tokenizer_digest;
+}
+
+static bool has_other_tokenizer(const struct job *job, size_t scorer)
+{
+	for (size_t t = 0; t < job->n_teachers; t++)
+		if (!is_scorer(job, t) &&
+			differs(&job->teacher[scorer], &job->teacher[t]))
+			return true;
+	return false;
+}
+
+enum err_code job_tokenizers_agree(
+	const char *path, const struct job *job, struct err *err)
+{
+	char place[1024], key[64];
+
+	for (size_t i = 0; i < job->n_teachers; i++) {
+		if (!is_scorer(job, i) || !has_other_tokenizer(job, i))
+			continue;
+		snprintf(key, sizeof(key), "teachers[%zu].tokenizer", i);
+		job_place(path, key, place, sizeof(place));
+		return err_set(err, ERR_INVALID,
+			"%s: %s: is another than that of the teachers whose samples "
+			"'%s' is to score, so that the same ids are other tokens",
+			place, key, job->teacher[i].name);
+	}
+	return ERR_NONE;
+}
+
 int64_t job_teacher_k(const struct job *job, size_t teacher)
 {
 	const struct job_teacher *t = &job->teacher[teacher];

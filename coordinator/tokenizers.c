@@ -79,7 +79,7 @@ enum err_code tokenizers_read(struct coordinator *c, struct err *err)
 		c->carried[c->n_carried++] = (struct carried){
 			.teacher = (uint16_t)i, .tokenizer = tokenizer};
 	}
-	return ERR_NONE;
+	return job_tokenizers_agree(c->options->job_path, &c->job, err);
 }
 
 /* Once the ledger is open: what there is to be known of each, as an event. */

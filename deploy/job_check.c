@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/limits.h"
 #include "common/tokenizer.h"
 #include "coordinator/prompt_rules.h"
 #include "store/accept.h"
@@ -42,6 +43,11 @@ static enum err_code check_files(
 static enum err_code check_tokenizers(
 	const char *path, const struct job *job, struct err *err)
 {
+	struct job_teacher teacher[LIMIT_TEACHERS];
+	struct job with_digests = *job;
+
+	memcpy(teacher, job->teacher, job->n_teachers * sizeof(*teacher));
+	with_digests.teacher = teacher;
 	for (size_t i = 0; i < job->n_teachers; i++) {
 		const struct job_teacher *t = &job->teacher[i];
 		struct tokenizer tokenizer;
@@ -56,13 +62,14 @@ static enum err_code check_tokenizers(
 			code = err_set(err, ERR_INVALID,
 				"the digest of '%s' is %016" PRIx64, t->tokenizer,
 				tokenizer.digest);
+		teacher[i].tokenizer_digest = tokenizer.digest;
 		tokenizer_release(&tokenizer);
 		if (code == ERR_NONE)
 			continue;
 		snprintf(key, sizeof(key), "teachers[%zu].tokenizer", i);
 		return at_key(path, key, err);
 	}
-	return ERR_NONE;
+	return job_tokenizers_agree(path, &with_digests, err);
 }
 
 static enum err_code check_keys(

@@ -561,8 +561,11 @@ void asking_ended(void *to, struct transfer *transfer, const struct http_outcome
 	e->in_flight--;
 	w->n_in_flight--;
 	of_all = verdict(first, o);
-	if (of_all == REASON_NONE && first->sibling)
+	if (of_all == REASON_NONE && first->sibling) {
 		several_assign(first);
+		if (job_n_scorers(&w->job) > 0)
+			several_share_prompt(first);
+	}
 	cost_nusd = several_cost(first);
 	for (struct ask *a = first; a; a = a->sibling)
 		tokens += (double)count_or_zero(a->answer.usage.prompt_tokens) +

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Samples of one prompt that one request asks for (sampling.n_per_request). */
+#include <string.h>
+
+#include "common/mem.h"
 #include "worker/worker.h"
 
 static bool goes_with(
@@ -47,6 +50,22 @@ void several_assign(struct ask *first)
 		tasks[n++] = a->task;
 	for (struct ask *a = first; a; a = a->sibling)
 		a->task = tasks[a->answer.index];
+}
+
+void several_share_prompt(struct ask *first)
+{
+	const struct answer_ids *from = &first->answer.prompt_token_ids;
+
+	for (struct ask *a = first->sibling; a && from->present; a = a->sibling) {
+		struct answer_ids *to = &a->answer.prompt_token_ids;
+
+		if (to->present)
+			continue;
+		MEM_GROW(to->at, to->cap, (size_t)from->n + 1);
+		memcpy(to->at, from->at, from->n * sizeof(*to->at));
+		to->n = from->n;
+		to->present = true;
+	}
 }
 
 static void add(uint32_t *sum, uint32_t part)

@@ -290,6 +290,8 @@ unsigned several_find(
 	const struct worker *w, struct task *t, unsigned most, struct task **tasks);
 /* Gives each answer's ask the task that its choice is for. */
 void several_assign(struct ask *first);
+/* The ids of the prompt, which were told once, for each of them. */
+void several_share_prompt(struct ask *first);
 /* What each has cost; the parts add up to what all have. Returns that. */
 int64_t several_cost(struct ask *first);
 

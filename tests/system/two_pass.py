@@ -126,6 +126,7 @@ def both_captures_are_the_models(retort):
         assert r.export("--logits", "--capture", "0") == rows
         assert r.export("--logits", "--capture", "2")[0]["top_ids"] is None
         money(r, rows)
+        read_by_the_page(r, scored)
         trainers(r, scored)
         shown = r.command("show", r.run_dir, rows[0]["id"], "0", "--logits", "--capture", "1")
         assert "top 64" in shown.stdout and "capture 1" in shown.stdout, shown.stdout
@@ -152,6 +153,29 @@ def money(r, rows):
     assert math.isclose(p["cost_usd"], cost, rel_tol=1e-9), (p, cost)
     spent = sum(e["cost_usd"] for e in r.query("select cost_usd from endpoints"))
     assert math.isclose(spent, cost, rel_tol=1e-6), (spent, cost)
+
+
+def read_by_the_page(r, scored):
+    """As a reader has it that was written from store/FORMAT.md alone."""
+    try:
+        import format_reader
+    except SystemExit as missing:
+        print("SKIPPED: the stored captures are not looked at: %s" % missing)
+        return
+    dataset = format_reader.Dataset(os.path.join(r.run_dir, "dataset"))
+    for sample, want in zip(dataset.samples(), scored):
+        got = format_reader.as_json(sample, True, 1)
+        own, other = sample.logits(0), sample.logits(1)
+        assert (got["id"], got["sample"]) == (want["id"], want["sample"])
+        for key in ("token_ids", "top_ids", "capture", "flags", "logprobs_mode"):
+            assert got[key] == want[key], (key, got[key], want[key])
+        assert got["provenance"]["scored"] == want["provenance"]["scored"]
+        for a, b in zip(got["top_logprobs"], want["top_logprobs"]):
+            assert float32(a) == float32(b)
+        assert (own.n_bytes, own.ids) == (other.n_bytes, other.ids)
+        # Settings 0; teacher 0, and teacher 1, who scored.
+        assert (own.vocabulary, other.vocabulary, other.k_asked) == (0, 2, SCORED)
+    dataset.close()
 
 
 def trainers(r, scored):
@@ -328,16 +352,30 @@ def kills_cost_what_was_in_flight(retort):
             kills, again, len(rows)))
 
 
+def several_of_a_request_and_streams(retort):
+    """However the samples come, each is scored by itself."""
+    for how in ({"n_per_request": 4}, {"max_tokens": 5000}):
+        with vllm(retort) as t, vllm(retort) as s, Rig(retort) as r:
+            r.corpus(problems(4))
+            job(r, t, [s], n=4, sampling=how)
+            r.run()
+            whole(r, 4, 4)
+            assert answered(t) == 4 * (1 if "n_per_request" in how else 4), answered(t)
+            second = ScoredCheck(0.7, how.get("max_tokens", 700))
+            for row in r.export("--logits", "--capture", "1"):
+                second.sample(row)
+
+
 def a_killed_store_costs_nothing(retort):
     with vllm(retort) as t, vllm(retort, "--latency-ms", "200") as s, Rig(retort) as r:
         r.corpus(problems(20))
         job(r, t, [s])
         child = r.start()
-        for _ in range(4):
+        for role in ("store", "store", "coordinator", "store"):
             at = (r.try_progress() or {"samples_committed": 0})["samples_committed"]
             wait_until(lambda: s.control()["running"] > 1 and (r.try_progress() or {
                 "samples_committed": 0})["samples_committed"] >= at + 3)
-            assert kill(child_in_role(child, "store"))
+            assert kill(child_in_role(child, role))
         assert child.wait(240) == 0
         whole(r, 20)
         assert answered(t) == answered(s) == 40, (answered(t), answered(s))
@@ -483,5 +521,5 @@ def sampled_without_logprobs(retort):
 main(both_captures_are_the_models, nothing_is_paid_for_before_it_can_be_scored,
      an_outage_of_the_scorer_costs_nothing_twice, what_cannot_be_scored_is_stored_without,
      a_scorer_that_refuses_for_good_ends_the_run, kills_cost_what_was_in_flight,
-     a_killed_store_costs_nothing, a_stop_leaves_nothing_behind, other_tokens_are_found_out,
+     several_of_a_request_and_streams, a_killed_store_costs_nothing, a_stop_leaves_nothing_behind, other_tokens_are_found_out,
      every_protocol_scores, shares_are_the_samplers, sampled_without_logprobs)

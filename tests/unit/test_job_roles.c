@@ -142,6 +142,28 @@ static void roles__are_part_of_what_a_job_means(void **state)
 		job_release(&job[i]);
 }
 
+static void roles__need_one_tokenizer(void **state)
+{
+	struct job job;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse(JOB(TEACHER("a", "") "," TEACHER("b", "") "," TEACHER(
+					   "s", SCORES),
+				       ",\"logits\":{\"top_logprobs\":5}"),
+				 &job, &err),
+		ERR_NONE);
+	job.teacher[0].tokenizer_digest = 1;
+	/* What is not known contradicts nothing; samplers may differ. */
+	assert_int_equal(job_tokenizers_agree("j", &job, &err), ERR_NONE);
+	job.teacher[2].tokenizer_digest = 1;
+	assert_int_equal(job_tokenizers_agree("j", &job, &err), ERR_NONE);
+	job.teacher[1].tokenizer_digest = 2;
+	assert_int_equal(job_tokenizers_agree("j", &job, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "teachers[2].tokenizer: is another than"));
+	job_release(&job);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +171,7 @@ int main(void)
 		cmocka_unit_test(roles__must_go_together),
 		cmocka_unit_test(roles__leave_the_system_text_to_others),
 		cmocka_unit_test(roles__are_part_of_what_a_job_means),
+		cmocka_unit_test(roles__need_one_tokenizer),
 	};
 
 	return cmocka_run_group_tests_name("job_roles", tests, NULL, NULL);

@@ -311,17 +311,17 @@ static void change_span(struct dataset *d, struct err *err)
 }
 
 /* Rows that hang together in every length and make no sense. */
-static void put_logits(
-	struct dataset *d, uint64_t sequence, const struct logits *l, struct err *err)
+static void put_capture(struct dataset *d, uint64_t sequence, uint8_t capture,
+	const struct logits *l, struct err *err)
 {
 	unsigned char key[LOGITS_KEY_SIZE];
 	struct buf encoded;
 
 	buf_init(&encoded, MIB(1));
 	logits_encode(NULL, l, &encoded);
-	logits_key_write(key, sequence, 0);
-	must(blob_delete(d->txn, DB_LOGITS, key, sizeof(key), err), err);
-	key[LOGITS_KEY_SIZE - 1] = 0;
+	logits_key_write(key, sequence, capture);
+	if (capture == 0)
+		must(blob_delete(d->txn, DB_LOGITS, key, sizeof(key), err), err);
 	/* Small enough for one part. */
 	{
 		unsigned char part[LOGITS_KEY_SIZE + 1] = {0}, sealed[2000];
@@ -337,8 +337,8 @@ static void put_logits(
 	buf_release(&encoded);
 }
 
-static void with_rows(
-	struct dataset *d, void (*change)(struct logits *l), struct err *err)
+static void put_rows(struct dataset *d, uint8_t capture,
+	void (*change)(struct logits *l), struct err *err)
 {
 	struct bytes encoded;
 	struct logits l = {0};
@@ -348,9 +348,27 @@ static void with_rows(
 	must(dataset_logits(d, 1, 0, &joined, &encoded, err), err);
 	must(logits_decode(encoded, &l, err), err);
 	change(&l);
-	put_logits(d, 1, &l, err);
+	put_capture(d, 1, capture, &l, err);
 	logits_release(&l);
 	buf_release(&joined);
+}
+
+static void with_rows(
+	struct dataset *d, void (*change)(struct logits *l), struct err *err)
+{
+	put_rows(d, 0, change, err);
+}
+
+/* A further capture, as if a teacher had scored other tokens. */
+static void with_scores(
+	struct dataset *d, void (*change)(struct logits *l), struct err *err)
+{
+	struct record r;
+
+	head_of(d, 1, &r);
+	r.captures = 3;
+	put_head(d, 1, &r, err);
+	put_rows(d, 1, change, err);
 }
 
 static void swap_first(struct logits *l)
@@ -374,6 +392,16 @@ static void raise_tail(struct logits *l)
 static void change_tail(struct dataset *d, struct err *err)
 {
 	with_rows(d, raise_tail, err);
+}
+
+static void change_id(struct logits *l)
+{
+	l->id[1]++;
+}
+
+static void score_other_tokens(struct dataset *d, struct err *err)
+{
+	with_scores(d, change_id, err);
 }
 
 static void shorten_token(struct logits *l)
@@ -414,6 +442,7 @@ static void verify__names_what_is_wrong(void **state)
 		{swap_candidates, "logits 1: row 0: its candidates are not in order"},
 		{change_tail, "logits 1: row 2: its tail mass is no probability"},
 		{change_bytes, "logits 1: the tokens have 2 bytes, the stream 3"},
+		{score_other_tokens, "logits 1.1: other tokens than capture 0"},
 	};
 
 	(void)state;
