@@ -33,6 +33,8 @@
 /* Prompts made of messages by a chat template */
 #define LIMIT_TEMPLATE MIB(1)
 #define LIMIT_RENDERED MIB(32)
+#define LIMIT_TEMPLATE_STEPS 20000000
+#define LIMIT_TEMPLATE_MEMORY MIB(256)
 
 /* Corpus */
 #define LIMIT_CORPUS_LINE MIB(8)

@@ -4,10 +4,11 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "common/bytes.h"
-#include "common/text_encoder.h"
 #include "common/limits.h"
+#include "common/text_encoder.h"
 
-static void encode(struct text_encoder *e, struct bytes text, bool special, struct buf *ids)
+static void encode(
+	struct text_encoder *e, struct bytes text, bool special, struct buf *ids)
 {
 	struct err err = {0};
 	enum err_code code;

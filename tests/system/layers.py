@@ -48,7 +48,7 @@ LIBRARIES = {
 
 # Files that decide: no clock, no file, no socket, no thread, no log.
 DECIDE = {
-    "common": "bpe.c buf.c text_encoder.c text_encoder_added.c text_encoder_steps.c jnumber.c jplace.c jscan.c jtext.c pattern.c reason.c "
+    "common": "bpe.c buf.c jinja*.c text_encoder.c text_encoder_added.c text_encoder_steps.c jnumber.c jplace.c jscan.c jtext.c pattern.c reason.c "
               "text.c token_map.c uchar.c wire.c wire_fields.c",
     "store": "accept.c dedup.c elsewhere.c filter*.c logits_*.c offer.c "
              "pack.c record.c sections.c seal.c shard_state.c",

@@ -41,6 +41,10 @@ retort_store_test(libretort ${_here}/libretort.sh ${CMAKE_BINARY_DIR} ${CMAKE_SO
 add_executable(prompt_tool system/prompt_tool.c)
 target_include_directories(prompt_tool PRIVATE ${CMAKE_SOURCE_DIR})
 target_link_libraries(prompt_tool PRIVATE retort_common retort_flags)
-add_test(NAME system/encoder
-         COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_encoder.py $<TARGET_FILE:prompt_tool>)
-set_tests_properties(system/encoder PROPERTIES LABELS fast TIMEOUT 120)
+if(RETORT_SYSTEM_PYTHON)
+  add_test(NAME system/encoder COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_encoder.py
+                                       $<TARGET_FILE:prompt_tool>)
+  add_test(NAME system/template COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_template.py
+                                        $<TARGET_FILE:prompt_tool>)
+  set_tests_properties(system/encoder system/template PROPERTIES LABELS slow TIMEOUT 300)
+endif()

@@ -181,7 +181,7 @@ def run(tool, path, texts, *args):
     done = subprocess.run([tool, "encode", path, *args], capture_output=True, text=True,
                           input="".join(json.dumps(t) + "\n" for t in texts), check=False)
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
 
 
 def check_kind(tool, folder, name, library):
