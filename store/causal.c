@@ -19,7 +19,8 @@ static const struct {
 	[CAUSAL_INTERNED] = {"interned_ids",
 		"whose teacher gave no token ids (theirs are the dataset's own)"},
 	[CAUSAL_NO_PROMPT_IDS] = {"no_prompt_ids",
-		"whose teacher gave no token ids of the prompt"},
+		"whose teacher gave no token ids of the prompt (--tokenizer "
+		"makes them)"},
 	[CAUSAL_BAD_IDS] = {"bad_ids", "with a token of unknown id"},
 	[CAUSAL_NO_ROOM] = {"no_room", "whose prompt is as long as --length"},
 };

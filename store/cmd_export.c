@@ -77,6 +77,16 @@ static const struct option table[] = {
 		.to = &length,
 		.min = 2,
 		.max = LIMIT_MAX_TOKENS},
+	{.name = "tokenizer",
+		.kind = OPTION_TEXT,
+		.value_name = "FILE",
+		.help = "distillkit, axolotl: tokenizer.json for prompts without ids",
+		.to = &options.tokenizer},
+	{.name = "chat-template",
+		.kind = OPTION_TEXT,
+		.value_name = "FILE",
+		.help = "with --tokenizer: the template, if not the one beside it",
+		.to = &options.chat_template},
 	{.name = "include-misaligned",
 		.kind = OPTION_FLAG,
 		.help = "distillkit, axolotl: with samples that are flagged so",
@@ -115,6 +125,7 @@ static bool check_rows(const struct export_format *format)
 	const char *given = k                         ? "--k"
 			    : length                  ? "--length"
 			    : options.with_misaligned ? "--include-misaligned"
+			    : options.tokenizer       ? "--tokenizer"
 			    : shift                   ? "--shift"
 						      : NULL;
 
@@ -122,6 +133,11 @@ static bool check_rows(const struct export_format *format)
 	if (shift && !options.shift_same && strcmp(shift, "next") != 0) {
 		fprintf(stderr, "retort export: --shift is next or same, not '%s'\n",
 			shift);
+		return false;
+	}
+	if (options.chat_template && !options.tokenizer) {
+		fprintf(stderr,
+			"retort export: --chat-template is for use with --tokenizer\n");
 		return false;
 	}
 	if (given && !format->places_rows) {
@@ -234,6 +250,7 @@ static void say(const struct manifest *m, int64_t began_us)
 		seconds);
 	say_left_out(m);
 	say_unknown(m);
+	fputs(m->said, stderr);
 	say_teachers(m);
 }
 

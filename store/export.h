@@ -32,6 +32,9 @@ struct export_options {
 	uint32_t length; /* positions of every row; 0: as many as the sample has */
 	bool shift_same; /* a row at the token that it describes, not before it */
 	bool with_misaligned;
+	/* A tokenizer.json and its template (templated.h); NULL: the server's ids only,
+	 * and what lies beside it. */
+	const char *tokenizer, *chat_template;
 	uint64_t file_bytes; /* a further file after so much; 0: 512 MiB */
 };
 

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/mem.h"
+#include "store/templated.h"
 
 /* A further file after so much: small enough to be moved and read by itself. */
 #define FILE_BYTES MIB(512)
@@ -21,6 +22,7 @@ struct rows_export {
 	uint64_t positions, rows, unknown, left_out[CAUSAL_VERDICTS];
 	uint64_t meant[LOGPROBS_PROCESSED + 1]; /* samples, by enum logprobs_mode */
 	uint64_t tokenizer;                     /* digest; 0: not known yet */
+	struct templated *templated;            /* NULL: no ids are made */
 	uint64_t file_bytes;
 
 	struct parquet_note note[NOTES_MAX];
@@ -171,6 +173,9 @@ enum err_code export_rows_open(
 		.with_misaligned = e->options->with_misaligned};
 	x->file_bytes = e->options->file_bytes ? e->options->file_bytes : FILE_BYTES;
 	code = choose_k(e, job, &x->rules.k, err);
+	if (code == ERR_NONE && e->options->tokenizer)
+		code = templated_open(e->options->tokenizer, e->options->chat_template,
+			&x->templated, err);
 	if (code != ERR_NONE)
 		return code;
 	make_notes(x, e, job);
@@ -199,6 +204,8 @@ static enum err_code place(struct rows_export *x, struct sample *s,
 	int capture = CAPTURE_NONE;
 	enum err_code code = sample_prompt_ids(s, &prompt_ids, err);
 
+	if (code == ERR_NONE && x->templated)
+		code = templated_choose(x->templated, s, &prompt_ids, err);
 	if (code == ERR_NONE)
 		code = sample_capture(s, x->capture, &capture, err);
 	if (code == ERR_NONE && capture != CAPTURE_NONE)
@@ -209,9 +216,14 @@ static enum err_code place(struct rows_export *x, struct sample *s,
 		capture != CAPTURE_NONE ? &logits : NULL, &x->placed);
 	if (*verdict == CAUSAL_PLACED) {
 		code = check_tokenizer(x, &logits, err);
+		if (code == ERR_NONE && x->templated)
+			code = templated_check(x->templated, logits.tokenizer, err);
 		x->meant[logits.mode <= LOGPROBS_PROCESSED ? logits.mode : 0]++;
 		x->captures |= 1u << capture;
 	}
+	if (x->templated &&
+		(*verdict == CAUSAL_PLACED || *verdict == CAUSAL_NO_PROMPT_IDS))
+		templated_count(x->templated);
 	logits_release(&logits);
 	return code;
 }
@@ -288,6 +300,11 @@ enum err_code export_rows_finish(struct export *e, struct err *err)
 	if (code != ERR_NONE)
 		return code;
 	e->manifest.rows = describe(x);
+	if (x->templated) {
+		json_object_set_new(
+			e->manifest.rows, "prompt_ids", templated_json(x->templated));
+		templated_say(x->templated, e->manifest.said, sizeof(e->manifest.said));
+	}
 	code = write_manifest(e, x, err);
 	if (code == ERR_NONE)
 		code = outfolder_finish(e->options->out, x->aside, err);
@@ -308,6 +325,7 @@ void export_rows_close(struct export *e)
 	for (size_t i = 0; i < x->n_notes; i++)
 		free(x->note_text[i]);
 	causal_release(&x->placed);
+	templated_close(x->templated);
 	free(x);
 	e->state = NULL;
 }

@@ -44,6 +44,8 @@ struct manifest {
 	size_t n_files, cap_files;
 	json_t *rows; /* of formats that place rows: how, and what is left out */
 
+	char said[1024]; /* of such formats: what a person should know; lines */
+
 	uint64_t last_prompt; /* of the sample counted last */
 	json_t *origin;       /* run, settings, ...: from the dataset */
 };

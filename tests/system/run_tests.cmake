@@ -30,6 +30,7 @@ retort_run_test(monitoring monitoring.py 70)
 retort_run_test(lifecycle lifecycle.py 60)
 retort_run_test(retry_export retry_export.py 60)
 retort_run_test(trainer_exports trainer_exports.py 60)
+retort_run_test(templated_prompts templated_prompts.py 60)
 # In a private mount namespace, if it may have one.
 retort_run_test(disk_full disk_full.py 60)
 retort_run_test(bad_input bad_input.py 30)
