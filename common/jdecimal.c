@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/jdecimal.h"
 
+#include "common/jdecimal_avx2.h"
+
+#if defined(__x86_64__)
+#define EIGHT(b) b, b, b, b, b, b, b, b
+#define ALL(b)                                                                         \
+	{                                                                              \
+		EIGHT(b), EIGHT(b), EIGHT(b), EIGHT(b)                                 \
+	}
+
+const struct jdecimal_constants jdecimal_constants = {
+	.last = {EIGHT(0), EIGHT(0), EIGHT(0), EIGHT(0), EIGHT(-1), EIGHT(-1),
+		EIGHT(-1), EIGHT(-1)},
+	.zeros = ALL('0'),
+	.nines = ALL(9),
+};
+#endif
+
 const uint64_t jdecimal_fives[JDECIMAL_MAX - JDECIMAL_MIN + 1][2] = {
 	{0x86ccbb52ea94baeau, 0x98e947129fc2b4e9u},
 	{0xa87fea27a539e9a5u, 0x3f2398d747b36224u},

@@ -20,7 +20,8 @@
 
 #define JDECIMAL_MIN (-65)
 #define JDECIMAL_MAX 38
-extern const uint64_t jdecimal_fives[JDECIMAL_MAX - JDECIMAL_MIN + 1][2];
+__attribute__((visibility("hidden"))) extern const uint64_t
+	jdecimal_fives[JDECIMAL_MAX - JDECIMAL_MIN + 1][2];
 
 #define JDECIMAL_EACH(b) (0x0101010101010101u * (uint64_t)(b))
 
@@ -28,7 +29,7 @@ extern const uint64_t jdecimal_fives[JDECIMAL_MAX - JDECIMAL_MIN + 1][2];
 
 /* w * 10^q correctly rounded, for w > 0 and a power that the table has;
  * JDECIMAL_NONE if this method cannot tell. */
-static inline double jdecimal_scale(uint64_t w, int q)
+static inline __attribute__((always_inline)) double jdecimal_scale(uint64_t w, int q)
 {
 	unsigned __int128 first;
 	uint64_t high, low, mantissa;
@@ -105,32 +106,48 @@ static inline uint64_t jdecimal_append(uint64_t w, uint64_t eight, unsigned n)
 	return w * tens[n] + jdecimal_eight(eight << half << half);
 }
 
+/* What a number's sign and its one or two digits before the point are worth. */
+struct jdecimal_whole {
+	bool minus, bad;
+	unsigned n; /* bytes, with the point */
+	uint64_t value;
+};
+
+static inline __attribute__((always_inline)) struct jdecimal_whole jdecimal_whole(
+	const unsigned char *p)
+{
+	struct jdecimal_whole w = {.minus = *p == '-'};
+	unsigned first, second, two;
+
+	p += w.minus;
+	first = (unsigned)p[0] - '0';
+	second = (unsigned)p[1] - '0';
+	two = second < 10;
+	/* Computed and not chosen, since how many digits there are cannot be guessed. */
+	w.value = first + two * (first * 9 + second);
+	w.bad = first > 9 || p[1 + two] != '.' || (two && first == 0);
+	w.n = w.minus + 2 + two;
+	return w;
+}
+
 /*
- * "-d.ddd" or "-dd.ddd" with up to 17 digits behind the point and no exponent:
- * what nearly all logprobs look like. Read without a loop, since a loop's end
- * would be guessed wrong once a number. JDECIMAL_NONE, and *next unchanged, if
+ * "-d.ddd" or "-dd.ddd" with up to 17 digits behind the point and no
+ * exponent: what nearly all logprobs look like. Read without a loop, since a loop's
+ * end would be guessed wrong once a number. JDECIMAL_NONE, and *next unchanged, if
  * it is anything else. JDECIMAL_ROOM bytes must be there.
  */
 #define JDECIMAL_ROOM 32
-static inline double jdecimal_common(const unsigned char *p, const unsigned char **next)
+static inline __attribute__((always_inline)) double jdecimal_common(
+	const unsigned char *p, const unsigned char **next)
 {
-	bool minus = *p == '-';
+	struct jdecimal_whole whole = jdecimal_whole(p);
+	uint64_t first, w = whole.value;
 	unsigned n;
-	uint64_t first, w;
 	double v;
 
-	p += minus;
-	if (!jdecimal_is_digit(p[0]))
+	if (whole.bad)
 		return JDECIMAL_NONE;
-	w = (uint64_t)(p[0] - '0');
-	if (jdecimal_is_digit(p[1])) {
-		w = w * 10 + (uint64_t)(p[1] - '0');
-		if (*p++ == '0')
-			return JDECIMAL_NONE;
-	}
-	if (p[1] != '.')
-		return JDECIMAL_NONE;
-	p += 2;
+	p += whole.n;
 	first = get_u64(p) ^ JDECIMAL_EACH('0');
 	n = jdecimal_run(first);
 	if (n < 8) {
@@ -151,10 +168,8 @@ static inline double jdecimal_common(const unsigned char *p, const unsigned char
 	if (n == 0 || jdecimal_is_digit(*p) || *p == 'e' || *p == 'E')
 		return JDECIMAL_NONE;
 	*next = p;
-	/* Always by jdecimal_scale: which of two ways is possible would be
-	 * guessed wrong, too. */
 	v = w ? jdecimal_scale(w, -(int)n) : 0;
-	return minus ? -v : v;
+	return whole.minus ? -v : v;
 }
 
 #endif

@@ -90,7 +90,8 @@ static _Atomic(const struct jrun_searches *) chosen;
 enum jrun_form jrun_best(void)
 {
 #if JRUN_HAS_AVX2
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+		__builtin_cpu_supports("bmi2"))
 		return JRUN_AVX2;
 #endif
 	return JRUN_PORTABLE;

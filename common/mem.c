@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define CACHE_LINE 64
 #define HUGE_PAGE ((size_t)2 << 20)
 
 static void *not_null(void *p)
@@ -31,10 +32,12 @@ void *mem_zalloc(size_t n, size_t size)
 
 void *mem_table(size_t size)
 {
-	size_t whole = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-	void *p = not_null(aligned_alloc(HUGE_PAGE, whole));
+	size_t unit = size < HUGE_PAGE ? CACHE_LINE : HUGE_PAGE;
+	size_t whole = (size + unit - 1) / unit * unit;
+	void *p = not_null(aligned_alloc(unit, whole));
 
-	madvise(p, whole, MADV_HUGEPAGE); /* if not, no harm */
+	if (unit == HUGE_PAGE)
+		madvise(p, whole, MADV_HUGEPAGE); /* if not, no harm */
 	return memset(p, 0, whole);
 }
 

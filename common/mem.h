@@ -15,8 +15,9 @@
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 /* n * size zeroed bytes; aborts on overflow. */
 void *mem_zalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
-/* Zeroed memory for a large table that is read here and there: on huge pages where
- * there are some, and fetched now, not page by page later. */
+/* Zeroed memory, from the beginning of a cache line, for a large table that is read
+ * here and there: on huge pages where there are some, and fetched now, not page by page
+ * later. */
 void *mem_table(size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *old, size_t n, size_t size) __attribute__((returns_nonnull));
 void *mem_dup(const void *src, size_t len) __attribute__((returns_nonnull));

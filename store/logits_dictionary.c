@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 
@@ -20,36 +21,60 @@ static uint32_t log2_256(uint32_t x)
 	return e * 256 + below - 256;
 }
 
-static void clear(struct id_dictionary *d, size_t m)
-{
-	unsigned bits = 6;
-	size_t n;
+/* Slots at first, and each time they are half full four times as many. A block has
+ * far fewer ids than candidates, and a small table stays in the cache. */
+#define SLOT_BITS_FIRST 11
 
-	while (((size_t)1 << bits) < 2 * m && bits < 31)
-		bits++;
-	n = (size_t)1 << bits;
+static void set_slots(struct id_dictionary *d, unsigned bits)
+{
+	size_t n = (size_t)1 << bits;
+
 	MEM_GROW(d->slots, d->cap_slots, n);
-	MEM_GROW(d->found, d->cap_found, m);
 	d->shift = 32 - bits;
 	memset(d->slots, 0, n * sizeof(*d->slots));
-	d->n_found = 0;
-	d->n = 0;
+}
+
+/* The slot of the id, or the free one where it goes. */
+static size_t find(const struct id_dictionary *d, uint32_t id)
+{
+	size_t mask = ((size_t)1 << (32 - d->shift)) - 1;
+	size_t at = id_hash(id) >> d->shift;
+
+	while (d->slots[at].count && d->slots[at].id != id)
+		at = (at + 1) & mask;
+	return at;
+}
+
+static void grow(struct id_dictionary *d)
+{
+	size_t n = d->n_found;
+
+	MEM_GROW(d->kept, d->cap_kept, n);
+	for (size_t i = 0; i < n; i++)
+		d->kept[i] = d->slots[d->found[i]];
+	set_slots(d, 32 - d->shift + 2);
+	for (size_t i = 0; i < n; i++) {
+		d->found[i] = (uint32_t)find(d, d->kept[i].id);
+		d->slots[d->found[i]] = d->kept[i];
+	}
 }
 
 static void count(struct id_dictionary *d, const uint32_t *ids, size_t m)
 {
-	size_t mask = ((size_t)1 << (32 - d->shift)) - 1;
-
+	set_slots(d, SLOT_BITS_FIRST);
+	MEM_GROW(d->found, d->cap_found, m);
+	d->n_found = 0;
+	d->n = 0;
 	for (size_t i = 0; i < m; i++) {
-		size_t at = id_hash(ids[i]) >> d->shift;
+		size_t at = find(d, ids[i]);
 
-		while (d->slots[at].count && d->slots[at].id != ids[i])
-			at = (at + 1) & mask;
 		if (d->slots[at].count++)
 			continue;
 		d->slots[at].id = ids[i];
 		d->slots[at].place = ID_RARE;
 		d->found[d->n_found++] = (uint32_t)at;
+		if (2 * (size_t)d->n_found > (size_t)1 << (32 - d->shift))
+			grow(d);
 	}
 }
 
@@ -58,10 +83,13 @@ static void count(struct id_dictionary *d, const uint32_t *ids, size_t m)
 static bool is_worth_it(const struct id_slot *s, const uint32_t *of_symbol)
 {
 	struct number_code code = number_code(s->id);
-	int64_t dearer = (int64_t)log2_256(s->count) + 256 * code.n_extra -
-			 (int64_t)log2_256(of_symbol[code.symbol]);
+	int64_t dearer;
 
-	return s->count > 1 && s->count * dearer > 256 * ENTRY_BITS;
+	if (s->count == 1)
+		return false;
+	dearer = (int64_t)log2_256(s->count) + 256 * code.n_extra -
+		 (int64_t)log2_256(of_symbol[code.symbol]);
+	return s->count * dearer > 256 * ENTRY_BITS;
 }
 
 static void sort_rising(uint32_t *v, uint32_t n)
@@ -119,7 +147,6 @@ void id_dictionary_build(struct id_dictionary *d, const uint32_t *ids, size_t m)
 {
 	uint32_t of_symbol[256] = {0}, n = 0;
 
-	clear(d, m);
 	count(d, ids, m);
 	for (uint32_t i = 0; i < d->n_found; i++) {
 		const struct id_slot *s = &d->slots[d->found[i]];
@@ -147,5 +174,6 @@ void id_dictionary_release(struct id_dictionary *d)
 {
 	free(d->slots);
 	free(d->found);
+	free(d->kept);
 	*d = (struct id_dictionary){0};
 }

@@ -29,6 +29,8 @@ struct id_dictionary {
 	unsigned shift;  /* 32 - log2 of the slots in use */
 	uint32_t *found; /* slots taken, in the order of first appearance */
 	size_t cap_found;
+	struct id_slot *kept; /* while the table grows */
+	size_t cap_kept;
 	uint32_t n_found;
 	uint32_t ids[DICTIONARY_MAX]; /* by place */
 	uint32_t n;

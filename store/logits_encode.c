@@ -21,7 +21,7 @@
 
 struct bits {
 	uint64_t word;
-	unsigned n; /* bits in word, below 32 */
+	unsigned n; /* bits in word, below 8 */
 	unsigned char *at;
 };
 
@@ -112,16 +112,15 @@ static struct logits thin(struct logits_encoder *e, const struct logits *l)
 	return thinned;
 }
 
+/* Always writes, since when a word is full could not be guessed. */
 static inline void put_bits(struct bits *b, uint32_t value, unsigned n)
 {
 	b->word |= (uint64_t)value << b->n;
 	b->n += n;
-	if (b->n >= 32) {
-		put_u32(b->at, (uint32_t)b->word);
-		b->at += 4;
-		b->word >>= 32;
-		b->n -= 32;
-	}
+	put_u64(b->at, b->word);
+	b->at += b->n / 8;
+	b->word >>= b->n / 8 * 8;
+	b->n %= 8;
 }
 
 static inline void put_code(
@@ -305,7 +304,7 @@ static size_t put_varint(unsigned char *to, uint32_t v)
 static void make_room(struct logits_encoder *e, size_t symbols)
 {
 	MEM_GROW(e->symbols, e->cap_symbols, symbols);
-	/* At most 29 bits each; whole words are written. */
+	/* At most 29 bits each; eight bytes are written for each. */
 	MEM_GROW(e->extra, e->cap_extra, 4 * symbols + 8);
 	e->end = e->symbols;
 	e->bits = (struct bits){.at = e->extra};
@@ -314,7 +313,7 @@ static void make_room(struct logits_encoder *e, size_t symbols)
 
 static size_t end_extra(struct logits_encoder *e)
 {
-	put_u32(e->bits.at, (uint32_t)e->bits.word);
+	*e->bits.at = (unsigned char)e->bits.word;
 	return (size_t)(e->bits.at - e->extra) + (e->bits.n + 7) / 8;
 }
 

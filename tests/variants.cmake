@@ -36,6 +36,7 @@ if(NOT RETORT_SANITIZE STREQUAL "thread")
     list(TRANSFORM names PREPEND ${folder}/)
     list(APPEND sources ${names})
   endforeach()
+  retort_avx2(${CMAKE_SOURCE_DIR}/worker/openai_row_avx2.c)
   add_executable(retort_tsan ${sources})
   target_include_directories(retort_tsan PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(retort_tsan PRIVATE _GNU_SOURCE

@@ -27,6 +27,7 @@ static struct ask *take_place(struct worker *w)
 		return a;
 	}
 	a = mem_zalloc(1, sizeof(*a));
+	a->answer.rows.words = tokens_words(w->tokens);
 	a->w = w;
 	buf_init(&a->body, LIMIT_MESSAGE);
 	buf_init(&a->raw, LIMIT_RAW_BODY);

@@ -167,6 +167,7 @@ static void end_chosen(struct reader *r)
 	rows->logprob[i] = r->entry.logprob;
 	rows->token_len[i] = text_len(r);
 	rows->token_at[i] = r->entry.text_at;
+	rows->word[i] = WORD_NONE;
 	rows->n = i + 1;
 }
 
@@ -197,6 +198,7 @@ static void end_candidate(struct reader *r)
 	rows->cand_logprob[m] = r->entry.logprob;
 	rows->cand_len[m] = text_len(r);
 	rows->cand_at[m] = r->entry.text_at;
+	rows->cand_word[m] = WORD_NONE;
 	rows->m = m + 1;
 }
 

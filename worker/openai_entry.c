@@ -91,6 +91,11 @@ const unsigned char *openai_any_key(
 	return *p == ':' ? p + 1 : openai_stop(t, JT_BAD);
 }
 
+bool openai_is_broken(const unsigned char *p, size_t len)
+{
+	return memchr(p, 0xef, len) && memmem(p, len, "\xef\xbf\xbd", 3);
+}
+
 /* A text that stands in the pool may be a token id after all. */
 static bool take_id(struct openai_entry *e, const unsigned char *text, size_t len)
 {
@@ -216,12 +221,6 @@ static void settle_bytes(const struct rows *r, struct openai_entry *e)
 				    memcmp(bytes, pool + e->text_at, e->text_len) == 0;
 }
 
-/* A broken character was replaced: some of its bytes were lost. */
-static bool is_broken(const unsigned char *p, size_t len)
-{
-	return memchr(p, 0xef, len) && memmem(p, len, "\xef\xbf\xbd", 3);
-}
-
 /* True if the text can only mean itself: no half or replaced character, no
  * escape ("\\n", "<0x0A>", "<|end|>"), no vocabulary's way to write a blank. */
 static bool is_plain(const unsigned char *p, size_t len)
@@ -255,13 +254,13 @@ void openai_place_bytes(struct openai_tokens *t, struct openai_entry *e, bool ex
 		compare(t, e);
 		/* Beside "token_id:N" they are a decoded text's. */
 		if (exact && e->is_id_text &&
-			is_broken(pool + e->bytes_at, e->bytes_len))
+			openai_is_broken(pool + e->bytes_at, e->bytes_len))
 			return;
 		*at = e->bytes_at;
 		*len = e->bytes_len;
 	} else if (e->has_text && !e->is_id_text) {
 		if (exact && e->may_be_broken &&
-			is_broken(pool + e->text_at, e->text_len))
+			openai_is_broken(pool + e->text_at, e->text_len))
 			return;
 		/* llama.cpp's empty text may be half a character's. */
 		if (e->text_len == 0 && e->id != TOKEN_ID_UNKNOWN && !e->has_bytes)

@@ -25,6 +25,7 @@ struct openai_entry {
 	double logprob;
 	uint32_t id;
 	uint32_t text_at, bytes_at; /* in the pool */
+	struct word *word;          /* the text, where it is one (words.h); NULL */
 	uint16_t text_len, bytes_len;
 	bool has_text, has_bytes;  /* not null */
 	bool is_id_text;           /* the text was "token_id:N" */
@@ -94,6 +95,9 @@ const unsigned char *openai_odd_logprob(
 const unsigned char *openai_any_id(
 	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p);
 
+/* A broken character was replaced: some of its bytes were lost. */
+bool openai_is_broken(const unsigned char *p, size_t len);
+
 #define OPENAI_ID_PREFIX "token_id:"
 #define OPENAI_ID_PREFIX_LEN 9
 #define OPENAI_ID_DIGITS 10
@@ -159,6 +163,31 @@ static inline const unsigned char *openai_key(
 	return openai_any_key(t, p, key);
 }
 
+/* The n bytes at p, below 16, as struct word has them; 16 may be read. */
+static inline void openai_word_text(
+	const unsigned char *p, unsigned n, uint64_t text[2])
+{
+	unsigned low = n < 8 ? n : 8, high = n - low;
+
+	/* Two shifts, since one by 64 is undefined. */
+	text[0] = get_u64(p) << (32 - 4 * low) << (32 - 4 * low) >> (32 - 4 * low) >>
+		  (32 - 4 * low);
+	text[1] = get_u64(p + 8) << (32 - 4 * high) << (32 - 4 * high) >>
+		  (32 - 4 * high) >> (32 - 4 * high);
+	text[1] |= (uint64_t)n << 56;
+}
+
+static inline void openai_note_word(struct openai_tokens *t, struct openai_entry *e,
+	const unsigned char *p, unsigned n)
+{
+	uint64_t text[2];
+
+	if (!t->rows->words || n == 0 || n > WORD_TEXT_MAX)
+		return;
+	openai_word_text(p, n, text);
+	e->word = words_add(t->rows->words, text[0], text[1]);
+}
+
 /* A text of up to 15 bytes without escapes, or a token id. */
 static inline __attribute__((always_inline)) const unsigned char *openai_text(
 	struct openai_tokens *t, struct openai_entry *e, const unsigned char *p)
@@ -193,6 +222,8 @@ static inline __attribute__((always_inline)) const unsigned char *openai_text(
 			return openai_stop(t, JT_BAD);
 		e->may_be_broken = true;
 	}
+	if (!e->may_be_broken || !openai_is_broken(p, len))
+		openai_note_word(t, e, p, len);
 	memcpy(openai_room(r), p, 16);
 	e->text_at = (uint32_t)r->pool.len;
 	e->text_len = (uint16_t)len;
@@ -244,6 +275,10 @@ static inline __attribute__((always_inline)) const unsigned char *openai_bytes(
 {
 	const unsigned char *behind = NULL;
 
+	if (e->word && *p == 'n' && (behind = openai_literal(t, p, "null")))
+		words_learn_list(e->word, p, 4);
+	if (behind)
+		return behind;
 	if (*p == '[' && e->has_text)
 		behind = e->is_id_text
 				 ? byte_list_match_id(
@@ -253,6 +288,8 @@ static inline __attribute__((always_inline)) const unsigned char *openai_bytes(
 	if (!behind)
 		return openai_any_bytes(t, e, p);
 	e->has_bytes = e->bytes_are_text = true;
+	if (e->word)
+		words_learn_list(e->word, p, (size_t)(behind - p));
 	return behind;
 }
 

@@ -16,6 +16,10 @@
 
 #include "worker/openai_entry.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #define LAYOUT_PIECES 6
 #define LAYOUT_PIECE_MAX 48 /* enough for an indent of four blanks */
 /* So many bytes must be there for layout_is_next, and for a value behind it. */
@@ -29,7 +33,8 @@ struct layout_piece {
 };
 
 struct openai_layout {
-	unsigned n; /* pieces; 0: none is known */
+	unsigned n;    /* pieces; 0: none is known */
+	bool is_short; /* no piece has more than 16 bytes */
 	struct layout_piece piece[LAYOUT_PIECES];
 };
 
@@ -49,6 +54,7 @@ static inline bool layout_add(struct openai_layout *layout, const unsigned char 
 		.len = (unsigned char)len, .key = (unsigned char)key};
 	memcpy(piece->text, from, len);
 	memset(piece->mask, 0xff, len);
+	layout->is_short = (layout->n == 0 || layout->is_short) && len <= 16;
 	layout->n++;
 	return true;
 }
@@ -60,15 +66,31 @@ static inline uint64_t layout_differ(
 	return (get_u64(p + i) ^ get_u64(piece->text + i)) & get_u64(piece->mask + i);
 }
 
+/* The piece's first 16 bytes. */
+static inline __attribute__((always_inline)) bool layout_begins_with(
+	const struct layout_piece *piece, const unsigned char *p)
+{
+#if defined(__AVX2__)
+	const __m128i *text = (const __m128i *)(const void *)piece->text;
+	const __m128i *mask = (const __m128i *)(const void *)piece->mask;
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	return _mm_testz_si128(
+		_mm_xor_si128(v, _mm_loadu_si128(text)), _mm_loadu_si128(mask));
+#else
+	return (layout_differ(piece, p, 0) | layout_differ(piece, p, 8)) == 0;
+#endif
+}
+
 /* Whether the bytes at p, LAYOUT_PIECE_MAX at least, begin with the piece. */
 static inline bool layout_is_next(
 	const struct layout_piece *piece, const unsigned char *p)
 {
-	uint64_t differ = layout_differ(piece, p, 0) | layout_differ(piece, p, 8);
+	uint64_t differ = 0;
 
 	for (unsigned i = 16; i < piece->len; i += 16)
 		differ |= layout_differ(piece, p, i) | layout_differ(piece, p, i + 8);
-	return differ == 0;
+	return layout_begins_with(piece, p) && differ == 0;
 }
 
 /* Whether a value begins at p as one of that key mostly does. Else it must not

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/openai_row.h"
-
+/* Compiled twice: for any machine, and for those with AVX2 (openai_row_avx2.c). */
 #include "common/limits.h"
+#include "worker/openai_row_forms.h"
+#include "worker/openai_run.h"
 
-void openai_lane_begin(struct openai_lane *l, struct rows *rows, uint32_t most)
+#if defined(__AVX2__)
+#define READ_ROWS openai_read_rows_avx2
+#else
+#define READ_ROWS openai_read_rows
+#endif
+
+/* Its bytes are the word, and no others. */
+static inline uint32_t number_of_word(const struct openai_entry *e)
 {
-	/* Rows stand eight deep. */
-	l->tokens = (struct openai_tokens){.rows = rows, .depth = LIMIT_JSON_DEPTH - 8};
-	l->most = most;
-	l->candidate.n = l->head.n = 0;
-	/* So that the pool has memory to point into, even for empty texts. */
-	buf_reserve(&rows->pool, 64);
-}
-
-void openai_lane_begin_row(struct openai_lane *l)
-{
-	struct rows *r = l->tokens.rows;
-
-	l->place = ROW_FIRST_KEY;
-	l->own = openai_no_entry;
-	rows_grow(r);
-	r->first[r->n] = r->m;
+	return e->word && (!e->has_bytes || e->bytes_are_text) ? e->word->number
+							       : WORD_NONE;
 }
 
 static inline void add_candidate(
@@ -38,6 +32,8 @@ static inline void add_candidate(
 		rows_grow_candidates(r);
 	r->cand_id[m] = e->id;
 	r->cand_logprob[m] = e->logprob;
+	r->cand_word[m] = number_of_word(e);
+	l->may_run = e->word;
 	if (e->is_id_text && (!e->has_bytes || e->bytes_are_text)) {
 		r->pool.len = pool_before;
 		r->cand_at[m] = 0;
@@ -178,6 +174,9 @@ static const unsigned char *read_entry(struct openai_lane *l, const unsigned cha
 
 	if (*p != '{')
 		return openai_wrong(&l->tokens, "a candidate is no object", p);
+	behind = openai_run(l, p);
+	if (behind)
+		return behind;
 	behind = read_predicted(l, p);
 	if (behind)
 		return behind;
@@ -234,6 +233,7 @@ static void add_row(struct openai_lane *l)
 	r->logprob[n] = l->own.logprob;
 	openai_place_bytes(
 		&l->tokens, &l->own, true, &r->token_at[n], &r->token_len[n]);
+	r->word[n] = number_of_word(&l->own);
 	r->first[n + 1] = r->m;
 	r->n = n + 1;
 }
@@ -370,9 +370,10 @@ static enum jt read_row(
 	return t->stop;
 }
 
-enum jt openai_lane_read(struct openai_lane *l, const unsigned char *p,
+enum jt READ_ROWS(struct openai_lane *l, const unsigned char *p,
 	const unsigned char *end, const unsigned char **next)
 {
+	l->begin = p;
 	l->tokens.end = end;
 	for (;;) {
 		enum jt got = read_row(l, p, next);

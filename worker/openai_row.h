@@ -33,13 +33,24 @@ enum openai_row_place {
 	ROW_ENTRY_END
 };
 
+/* Candidates that are read at once (openai_run.h), and where their reading is. */
+#define RUN_MOST 32
+
+struct openai_run {
+	const unsigned char *at[RUN_MOST], *end[RUN_MOST + 2];
+	const struct word *word[RUN_MOST];
+};
+
 struct openai_lane {
 	struct openai_tokens tokens;
-	uint32_t most; /* candidates that a row may list: k + 1 */
+	const unsigned char *begin; /* of the bytes at hand */
+	uint32_t most;              /* candidates that a row may list: k + 1 */
 	enum openai_row_place place;
 	struct openai_entry own; /* of the row at hand */
 	/* Of the last candidate, and of the last row up to its list. */
 	struct openai_layout candidate, head;
+	struct openai_run run;
+	bool may_run; /* the last candidate read by itself was a word (openai_run.h) */
 };
 
 /* For a new list of rows. */

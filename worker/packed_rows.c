@@ -63,6 +63,7 @@ static bool next_place(struct reader *r, unsigned array, uint32_t *at)
 		rows->cand_id[rows->m] = TOKEN_ID_UNKNOWN;
 		rows->cand_logprob[rows->m] = (double)NAN;
 		rows->cand_at[rows->m] = 0;
+		rows->cand_word[rows->m] = WORD_NONE;
 		rows->cand_len[rows->m++] = TOKEN_BYTES_UNKNOWN;
 	}
 	return true;
@@ -76,6 +77,7 @@ static void grow_rows(struct rows *rows, uint32_t n)
 		rows->id[rows->n] = TOKEN_ID_UNKNOWN;
 		rows->logprob[rows->n] = (double)NAN;
 		rows->token_at[rows->n] = 0;
+		rows->word[rows->n] = WORD_NONE;
 		rows->token_len[rows->n++] = TOKEN_BYTES_UNKNOWN;
 	}
 }

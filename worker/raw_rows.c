@@ -49,6 +49,7 @@ static bool make_row(struct reader *r, uint32_t i)
 		rows->logprob[rows->n] = (double)NAN;
 		rows->token_at[rows->n] = 0;
 		rows->token_len[rows->n] = TOKEN_BYTES_UNKNOWN;
+		rows->word[rows->n] = WORD_NONE;
 		rows->n++;
 	}
 	return true;
@@ -170,6 +171,7 @@ void raw_rows_candidate(struct reader *r)
 	/* What may tell it from others, or, beside an id, what it stands for. */
 	openai_place_bytes(&r->rows.tokens, &r->entry, e->id != TOKEN_ID_UNKNOWN,
 		&rows->cand_at[m], &rows->cand_len[m]);
+	rows->cand_word[m] = WORD_NONE;
 	rows->m = m + 1;
 }
 
@@ -216,11 +218,13 @@ static void drop_rows(struct rows *rows, uint32_t n)
 	DROP(rows->logprob, n, left);
 	DROP(rows->token_at, n, left);
 	DROP(rows->token_len, n, left);
+	DROP(rows->word, n, left);
 	if (m > 0) {
 		DROP(rows->cand_id, from, m);
 		DROP(rows->cand_logprob, from, m);
 		DROP(rows->cand_at, from, m);
 		DROP(rows->cand_len, from, m);
+		DROP(rows->cand_word, from, m);
 	}
 	for (uint32_t i = 0; i <= left; i++)
 		rows->first[i] = rows->first[n + i] - from;

@@ -2,6 +2,7 @@
 #include "worker/rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/limits.h"
 #include "common/mem.h"
@@ -17,6 +18,7 @@ static void free_arrays(struct rows *r)
 	free(r->logprob);
 	free(r->token_at);
 	free(r->token_len);
+	free(r->word);
 	free(r->first);
 	free(r->rank);
 	free(r->tail);
@@ -25,13 +27,14 @@ static void free_arrays(struct rows *r)
 	free(r->cand_logprob);
 	free(r->cand_at);
 	free(r->cand_len);
+	free(r->cand_word);
 }
 
 void rows_release(struct rows *r)
 {
 	free_arrays(r);
 	buf_release(&r->pool);
-	*r = (struct rows){0};
+	*r = (struct rows){.words = r->words};
 }
 
 void rows_clear(struct rows *r)
@@ -45,6 +48,7 @@ void rows_clear(struct rows *r)
 	buf_clear(&r->pool);
 }
 
+/* Readers that know no words need not say so: WORD_NONE is 0. */
 #define RESIZE(array, n) ((array) = mem_realloc((array), (n), sizeof(*(array))))
 
 void rows_grow(struct rows *r)
@@ -57,6 +61,8 @@ void rows_grow(struct rows *r)
 	RESIZE(r->logprob, cap);
 	RESIZE(r->token_at, cap);
 	RESIZE(r->token_len, cap);
+	RESIZE(r->word, cap);
+	memset(r->word + r->cap_n, 0, (cap - r->cap_n) * sizeof(*r->word));
 	RESIZE(r->first, (size_t)cap + 1);
 	RESIZE(r->rank, cap);
 	RESIZE(r->tail, cap);
@@ -74,6 +80,8 @@ void rows_grow_candidates(struct rows *r)
 	RESIZE(r->cand_logprob, cap);
 	RESIZE(r->cand_at, cap);
 	RESIZE(r->cand_len, cap);
+	RESIZE(r->cand_word, cap);
+	memset(r->cand_word + r->cap_m, 0, (cap - r->cap_m) * sizeof(*r->cand_word));
 	r->cap_m = cap;
 }
 

@@ -18,6 +18,7 @@
  * It does not know texts or finish reasons: see spans.h.
  *
  * Ownership: the arrays are the struct's own; all positions are into `pool`.
+ * `words` is lent, and stays when all else is cleared or released.
  * Memory is kept from answer to answer. Threads: none.
  */
 #ifndef RETORT_WORKER_ROWS_H
@@ -29,6 +30,7 @@
 #include "common/buf.h"
 #include "common/reason.h"
 #include "store/logits.h"
+#include "worker/words.h"
 
 struct rows {
 	uint32_t n; /* tokens */
@@ -38,6 +40,7 @@ struct rows {
 	double *logprob;     /* [n] of the sampled token; NaN: absent */
 	uint32_t *token_at;  /* [n] its bytes in the pool */
 	uint16_t *token_len; /* [n] TOKEN_BYTES_UNKNOWN: not told, or not exactly */
+	uint32_t *word;      /* [n] its bytes as a word (words.h), or WORD_NONE */
 	uint32_t *first;     /* [n + 1] its candidates */
 	uint16_t *rank;      /* [n] its place among them, from 0; ROWS_RANK_OUTSIDE:
 			      * surely not listed; ROWS_RANK_UNKNOWN. Set by
@@ -51,8 +54,10 @@ struct rows {
 	uint32_t *cand_at;    /* [m] its bytes in the pool */
 	uint16_t *cand_len;   /* [m] TOKEN_BYTES_UNKNOWN: not told, or, of one with
 			       * an id, not exactly */
+	uint32_t *cand_word;  /* [m] as `word` */
 
 	struct buf pool;
+	struct words *words; /* the caller's; NULL: words have no numbers */
 
 	uint32_t cap_n, cap_m; /* first[] has room for cap_n + 1 */
 };

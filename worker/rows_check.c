@@ -43,6 +43,7 @@ static inline void move(struct rows *r, uint32_t to, uint32_t from)
 	r->cand_logprob[to] = r->cand_logprob[from];
 	r->cand_at[to] = r->cand_at[from];
 	r->cand_len[to] = r->cand_len[from];
+	r->cand_word[to] = r->cand_word[from];
 }
 
 /* True if candidate a belongs before b: a total order, since no two begin at
@@ -58,7 +59,7 @@ static inline bool before(const struct rows *r, uint32_t a, uint32_t b)
 
 static void swap(struct rows *r, uint32_t a, uint32_t b)
 {
-	uint32_t id = r->cand_id[a], at = r->cand_at[a];
+	uint32_t id = r->cand_id[a], at = r->cand_at[a], word = r->cand_word[a];
 	double logprob = r->cand_logprob[a];
 	uint16_t len = r->cand_len[a];
 
@@ -67,6 +68,7 @@ static void swap(struct rows *r, uint32_t a, uint32_t b)
 	r->cand_logprob[b] = logprob;
 	r->cand_at[b] = at;
 	r->cand_len[b] = len;
+	r->cand_word[b] = word;
 }
 
 /* Shell's sort: in place, short, and quick on a list with one entry out of
@@ -112,6 +114,23 @@ static uint32_t keep_present(struct check *c, uint32_t from, uint32_t to, uint32
 	if (!sorted)
 		sort(r, begin, at);
 	return at;
+}
+
+/* A row of candidates without ids as it should be: all present, none above 0, each
+ * less likely than the one before. So no two of them can be one, either. */
+static bool is_in_form(const struct rows *r, uint32_t from, uint32_t to)
+{
+	const double *logprob = r->cand_logprob;
+	double before = HUGE_VAL;
+	uint32_t ids = TOKEN_ID_UNKNOWN;
+	bool falling = from == to || logprob[from] <= 0;
+
+	for (uint32_t j = from; j < to; j++) {
+		falling &= logprob[j] < before;
+		before = logprob[j];
+		ids &= r->cand_id[j];
+	}
+	return falling && ids == TOKEN_ID_UNKNOWN && before > ROWS_ABSENT_BELOW;
 }
 
 /* True if the candidate at `at` is the first of its row with its id. */
@@ -194,14 +213,28 @@ static uint16_t rank_by_id(
 	return all ? ROWS_RANK_OUTSIDE : ROWS_RANK_UNKNOWN;
 }
 
+/* The entry with its word and its logprob; UINT32_MAX: perhaps by its text. */
+static uint32_t find_word(
+	const struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
+{
+	for (uint32_t j = begin; j < end && r->word[i] != WORD_NONE; j++)
+		if (r->cand_word[j] == r->word[i] &&
+			r->cand_logprob[j] == r->logprob[i])
+			return j;
+	return UINT32_MAX;
+}
+
 /* By its text and its logprob. Where there is a doubt, it is not resolved. */
 static uint16_t rank_by_text(
 	const struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
 {
 	double own = r->logprob[i], nearest = HUGE_VAL;
-	bool plain = is_plain(r, r->token_at[i], r->token_len[i]), doubt = false;
-	uint32_t n_same = 0, found = begin;
+	uint32_t n_same = 0, found = find_word(r, i, begin, end);
+	bool plain, doubt = false;
 
+	if (found != UINT32_MAX)
+		return (uint16_t)(found - begin);
+	plain = is_plain(r, r->token_at[i], r->token_len[i]);
 	for (uint32_t j = begin; j < end; j++) {
 		double away = fabs(r->cand_logprob[j] - own); /* perhaps NaN */
 
@@ -317,8 +350,12 @@ struct rows_verdict rows_normalise(struct rows *r, uint32_t k)
 			c.verdict.n_short += listed > 0;
 		}
 		check_own(&c, i, listed == 0 && usual > 0);
-		at = keep_present(&c, from, to, at);
-		at = check_twice(&c, begin, at);
+		if (from == at && is_in_form(r, from, to)) {
+			at = to;
+		} else {
+			at = keep_present(&c, from, to, at);
+			at = check_twice(&c, begin, at);
+		}
 		r->first[i] = begin;
 		r->first[i + 1] = at;
 		rank_sampled(&c, i, begin, at);

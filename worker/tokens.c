@@ -13,11 +13,19 @@
 /* Ids above this are not told; no tokenizer has so many. */
 #define TOLD_MAX (1u << 22)
 
+/* What a word of words.h is in a vocabulary. */
+struct known_word {
+	uint32_t id;  /* of the first such token of a row; TOKEN_ID_UNKNOWN */
+	uint32_t row; /* the last row that had it, as row_stamp counts */
+};
+
 struct vocabulary {
 	uint32_t number;
-	struct token_map map; /* interned ids */
-	uint64_t *told;       /* a bit an id of the teacher's */
-	uint32_t n_told;      /* bits there are */
+	struct token_map map;    /* interned ids */
+	struct known_word *word; /* [n_words] by the word's number */
+	size_t n_words;
+	uint64_t *told;  /* a bit an id of the teacher's */
+	uint32_t n_told; /* bits there are */
 };
 
 struct tokens {
@@ -26,11 +34,21 @@ struct tokens {
 	struct wire_token *ask;
 	size_t cap_ask;
 	struct token_map asked; /* those in `ask` */
+	struct words *words;
+	uint32_t row_stamp;
 };
 
 struct tokens *tokens_new(void)
 {
-	return mem_zalloc(1, sizeof(struct tokens));
+	struct tokens *t = mem_zalloc(1, sizeof(*t));
+
+	t->words = words_new(WORDS_BITS);
+	return t;
+}
+
+struct words *tokens_words(struct tokens *t)
+{
+	return t->words;
 }
 
 void tokens_free(struct tokens *t)
@@ -39,9 +57,11 @@ void tokens_free(struct tokens *t)
 		return;
 	for (size_t i = 0; i < t->n; i++) {
 		token_map_release(&t->of[i].map);
+		free(t->of[i].word);
 		free(t->of[i].told);
 	}
 	token_map_release(&t->asked);
+	words_free(t->words);
 	free(t->ask);
 	free(t);
 }
@@ -61,6 +81,7 @@ static struct vocabulary *find(struct tokens *t, uint32_t number)
 		i++;
 	if (i == VOCABULARIES_MAX) { /* the oldest makes room */
 		token_map_release(&t->of[0].map);
+		free(t->of[0].word);
 		free(t->of[0].told);
 		memmove(&t->of[0], &t->of[1], (--t->n) * sizeof(t->of[0]));
 		i = t->n;
@@ -211,33 +232,70 @@ static struct bytes candidate_bytes(const struct rows *rows, uint32_t i)
 	return bytes_of(rows->pool.data + rows->cand_at[i], rows->cand_len[i]);
 }
 
-/*
- * Two candidates of one row have equal bytes just if the first token of these
- * bytes is the same, so that ids are compared and not texts. A row with a token
- * that is not known yet is left to intern_slowly.
- */
-static bool intern_known(const struct vocabulary *v, struct rows *rows, uint32_t row)
+static struct bytes sampled_bytes(const struct rows *rows, uint32_t i)
 {
-	uint32_t first = rows->first[row], end = rows->first[row + 1];
-	uint32_t *id = rows->cand_id;
-	bool twice = false;
+	return bytes_of(rows->pool.data + rows->token_at[i], rows->token_len[i]);
+}
 
-	for (uint32_t i = first; i < end; i++) {
-		uint32_t same = 0;
+/* Room for the words of these rows; those that are new are not known. */
+static void make_words(struct vocabulary *v, const struct rows *rows)
+{
+	size_t need = rows->words ? rows->words->n + 1 : 1, n = v->n_words;
 
-		if (rows->cand_len[i] == TOKEN_BYTES_UNKNOWN ||
-			!token_map_find(&v->map, 0, candidate_bytes(rows, i), &id[i]))
+	if (need <= n)
+		return;
+	need = need < 2 * n ? 2 * n : need;
+	v->word = mem_realloc(v->word, need, sizeof(*v->word));
+	for (; n < need; n++)
+		v->word[n] = (struct known_word){.id = TOKEN_ID_UNKNOWN};
+	v->n_words = need;
+}
+
+/* What a word's first token in a row is, if that is known by now. */
+static uint32_t id_of_word(struct vocabulary *v, uint32_t word, struct bytes token)
+{
+	struct known_word *w = &v->word[word];
+
+	if (w->id == TOKEN_ID_UNKNOWN)
+		(void)token_map_find(&v->map, 0, token, &w->id);
+	return w->id;
+}
+
+/*
+ * A row of words whose ids are known, each once: most are. All others are left to
+ * intern_slowly.
+ */
+static bool intern_words(
+	struct tokens *t, struct vocabulary *v, struct rows *rows, uint32_t row)
+{
+	uint32_t stamp = ++t->row_stamp;
+
+	if (rows->word[row] == WORD_NONE)
+		return false;
+	for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
+		uint32_t word = rows->cand_word[i];
+		struct known_word *w = &v->word[word];
+
+		if (word == WORD_NONE || w->row == stamp)
 			return false;
-		for (uint32_t j = first; j < i; j++)
-			same |= id[j] == id[i];
-		twice = twice || same;
+		w->row = stamp;
+		rows->cand_id[i] = w->id;
+		if (w->id == TOKEN_ID_UNKNOWN &&
+			(rows->cand_id[i] = id_of_word(v, word,
+				 candidate_bytes(rows, i))) == TOKEN_ID_UNKNOWN)
+			return false;
 	}
-	return !twice;
+	rows->id[row] = id_of_word(v, rows->word[row], sampled_bytes(rows, row));
+	return rows->id[row] != TOKEN_ID_UNKNOWN;
 }
 
 static void intern_slowly(struct tokens *t, const struct vocabulary *v,
 	struct rows *rows, uint32_t row, struct wire_intern *ask)
 {
+	rows->id[row] = TOKEN_ID_UNKNOWN;
+	if (rows->token_len[row] != TOKEN_BYTES_UNKNOWN)
+		look_up(t, v, ordinal_of_sampled(rows, row), sampled_bytes(rows, row),
+			&rows->id[row], ask);
 	for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
 		rows->cand_id[i] = TOKEN_ID_UNKNOWN;
 		if (rows->cand_len[i] != TOKEN_BYTES_UNKNOWN)
@@ -253,16 +311,10 @@ bool tokens_intern(struct tokens *t, uint32_t vocabulary, struct rows *rows,
 
 	*ask = (struct wire_intern){.vocabulary = vocabulary};
 	token_map_release(&t->asked);
-	for (uint32_t row = 0; row < rows->n; row++) {
-		rows->id[row] = TOKEN_ID_UNKNOWN;
-		if (rows->token_len[row] != TOKEN_BYTES_UNKNOWN)
-			look_up(t, v, ordinal_of_sampled(rows, row),
-				bytes_of(rows->pool.data + rows->token_at[row],
-					rows->token_len[row]),
-				&rows->id[row], ask);
-		if (!intern_known(v, rows, row))
+	make_words(v, rows);
+	for (uint32_t row = 0; row < rows->n; row++)
+		if (!intern_words(t, v, rows, row))
 			intern_slowly(t, v, rows, row, ask);
-	}
 	return ask->n == 0;
 }
 

@@ -23,6 +23,8 @@ struct tokens;
 
 struct tokens *tokens_new(void);
 void tokens_free(struct tokens *t);
+/* Those that rows are read with, if their words' ids are to be remembered. */
+struct words *tokens_words(struct tokens *t);
 /* Bytes of entries that one offer brings; the rest goes with later ones. */
 #define TOKENS_TELL_MAX KIB(64)
 

@@ -180,6 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	struct reader *reader = reader_new();
 	struct answer whole[4] = {{.why = NULL}}, pieces[4] = {{.why = NULL}};
 	struct answer_rules rules = {.body_max = MIB(1), .n_choices = 1};
+	struct words *words = words_new(8);
 	const struct shape *shape;
 	enum reason reason;
 
@@ -200,6 +201,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		}
 		link_up(whole, rules.n_choices);
 		link_up(pieces, rules.n_choices);
+		/* Those of the first reading are known in the second. */
+		for (int i = 0; i < 4; i++)
+			whole[i].rows.words = pieces[i].rows.words = words;
 		reason = read_in(reader, shape, &rules, input + 2, len - 2, len, whole);
 		MUST(read_in(reader, shape, &rules, input + 2, len - 2,
 			     1u + input[1] % 16 * 5, pieces) == reason);
@@ -219,6 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		answer_release(&whole[i]);
 		answer_release(&pieces[i]);
 	}
+	words_free(words);
 	reader_free(reader);
 	return 0;
 }

@@ -64,8 +64,8 @@ void __wrap_free(void *memory)
 static size_t used_by(const struct answer *a)
 {
 	const struct rows *r = &a->rows;
-	size_t row = 3 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 3 * sizeof(double);
-	size_t candidate = 2 * sizeof(uint32_t) + sizeof(double) + sizeof(uint16_t);
+	size_t row = 4 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 3 * sizeof(double);
+	size_t candidate = 3 * sizeof(uint32_t) + sizeof(double) + sizeof(uint16_t);
 
 	return r->n * row + r->m * candidate + r->pool.len + a->content.text.len +
 	       a->reasoning.text.len +

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Candidates read in runs: in both forms, with words that become known on the way,
+ * they are what the reading without words gives, and their numbers are strtod's.
+ */
+#include "unit/unit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/jrun.h"
+#include "worker/openai_row.h"
+
+#define TOKENS 40
+#define MOST 64
+
+static uint64_t state = 1;
+
+static uint32_t below(uint32_t n)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)((state >> 33) % n);
+}
+
+/* Words of which some need care: quotes, braces, long ones, other scripts. */
+static const char *const texts[] = {" the", "a", " of", "\\n", "}", "{", "]", " }, {",
+	"\\\"", "", " fifteen bytes", " sixteen bytes..", "\xc3\xa9t\xc3\xa9",
+	"\xe6\xbc\xa2", "\xef\xbf\xbd", "token_id:17", "0", ",", " -1.5", "\\u00e9",
+	" abcdefghijklm", "\xf0\x9f\x99\x82"};
+#define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
+
+/* Numbers of every length and form that servers write. */
+static void put_number(struct buf *out)
+{
+	static const char *const odd[] = {"0", "0.0", "-0.0", "-1e-05", "-2.5E1",
+		"null", "-9999.0", "-00.5", "-12.", "-123.25", "1.5",
+		"-3.4028234663852886e+38"};
+	char number[80];
+
+	if (below(12) == 0) {
+		buf_add_str(out, odd[below(sizeof(odd) / sizeof(odd[0]))]);
+		return;
+	}
+	snprintf(number, sizeof(number), "-%u.%u%09u%09u%09u",
+		below(3) ? below(10) : below(100), below(10), below(1000000000),
+		below(1000000000), below(1000000000));
+	number[2 + below(24) + (number[2] != '.')] = '\0';
+	buf_add_str(out, number);
+	if (number[strlen(number) - 1] == '.')
+		buf_add_str(out, "5");
+}
+
+static void put_entry(struct buf *out, int style, const char *text)
+{
+	char list[200] = "[", one[8];
+
+	/* Not unescaped: sometimes it is not the text's, which is allowed. */
+	for (const char *p = text; *p && strlen(list) < 150; p++) {
+		snprintf(one, sizeof(one), "%s%u", p == text ? "" : ",",
+			(unsigned char)*p);
+		strcat(list, one);
+	}
+	strcat(list, "]");
+	buf_add_str(out, "{");
+	if (style == 1) {
+		char id[32];
+
+		snprintf(id, sizeof(id), "\"id\":%u,", below(200000));
+		buf_add_str(out, id);
+	}
+	buf_add_str(out, "\"token\":\"");
+	buf_add_str(out, text);
+	buf_add_str(out, "\",");
+	if (style == 1) {
+		buf_add_str(out, "\"bytes\":");
+		buf_add_str(out, list);
+		buf_add_str(out, ",");
+	}
+	buf_add_str(out, "\"logprob\":");
+	put_number(out);
+	if (style == 0) {
+		buf_add_str(out, ",\"bytes\":");
+		buf_add_str(out, below(30) ? list : "null");
+	}
+}
+
+static void make(struct buf *out, int style)
+{
+	const char *between = style == 2 ? ", " : ",";
+
+	buf_clear(out);
+	for (int i = 0; i < TOKENS; i++) {
+		buf_add_str(out, i ? between : "");
+		put_entry(out, style, texts[below(N_TEXTS)]);
+		buf_add_str(out, ",\"top_logprobs\":[");
+		for (uint32_t j = 0, n = below(MOST); j < n; j++) {
+			buf_add_str(out, j ? between : "");
+			/* Mostly what runs are for. */
+			put_entry(out, style, texts[below(below(4) ? 3 : N_TEXTS)]);
+			buf_add_str(out, "}");
+		}
+		buf_add_str(out, "]}");
+	}
+}
+
+/* From behind the first '{', in pieces of that size, each where nothing else is. */
+static enum jt read_rows(const struct buf *text, size_t piece, struct rows *rows)
+{
+	static struct openai_lane lane;
+	size_t at = 1, have = piece;
+	enum jt got;
+
+	rows_clear(rows);
+	openai_lane_begin(&lane, rows, MOST);
+	openai_lane_begin_row(&lane);
+	do {
+		unsigned char *copy;
+		const unsigned char *next;
+
+		have = at + piece < text->len ? piece : text->len - at;
+		copy = malloc(have);
+		assert_non_null(copy);
+		memcpy(copy, text->data + at, have);
+		got = openai_lane_read(&lane, copy, copy + have, &next);
+		at += (size_t)(next - copy);
+		piece += next == copy ? piece : 0;
+		free(copy);
+		if (got == JT_OK && at < text->len) {
+			/* The comma and the brace were not seen together. */
+			at += strspn((const char *)text->data + at, ", ") + 1;
+			openai_lane_begin_row(&lane);
+		}
+	} while (got != JT_BAD && at < text->len);
+	return got;
+}
+
+static void same(const struct rows *a, const struct rows *b)
+{
+	assert_int_equal(a->n, b->n);
+	assert_int_equal(a->m, b->m);
+	assert_memory_equal(a->first, b->first, (a->n + 1) * sizeof(*a->first));
+	for (uint32_t j = 0; j < a->m; j++) {
+		assert_int_equal(a->cand_id[j], b->cand_id[j]);
+		assert_int_equal(a->cand_len[j], b->cand_len[j]);
+		if (a->cand_len[j] != TOKEN_BYTES_UNKNOWN)
+			assert_memory_equal(a->pool.data + a->cand_at[j],
+				b->pool.data + b->cand_at[j], a->cand_len[j]);
+		assert_memory_equal(&a->cand_logprob[j], &b->cand_logprob[j], 8);
+	}
+}
+
+static void all_ways_read_the_same(void **unused)
+{
+	struct rows plain = {0}, known = {0};
+	struct buf text;
+
+	(void)unused;
+	buf_init(&text, 1 << 22);
+	for (int round = 0; round < 120; round++) {
+		enum jt got;
+
+		make(&text, round % 3);
+		buf_add(&text, "", 1); /* for strspn */
+		text.len--;
+		jrun_force(JRUN_PORTABLE);
+		got = read_rows(&text, text.len, &plain);
+		for (enum jrun_form form = JRUN_PORTABLE; form <= jrun_best(); form++) {
+			jrun_force(form);
+			known.words = words_new(10);
+			for (int i = 0; i < 4; i++) {
+				size_t piece = i < 2 ? text.len : 300 + below(5000);
+
+				assert_int_equal(got, read_rows(&text, piece, &known));
+				same(&plain, &known);
+			}
+			words_free(known.words);
+		}
+	}
+	jrun_force(jrun_best());
+	rows_release(&plain);
+	rows_release(&known);
+	buf_release(&text);
+}
+
+static void numbers_are_those_of_strtod(void **unused)
+{
+	struct rows rows = {0};
+	struct buf text, number;
+
+	(void)unused;
+	buf_init(&text, 1 << 20);
+	buf_init(&number, 1 << 10);
+	rows.words = words_new(4);
+	for (int round = 0; round < 3000; round++) {
+		double want[MOST];
+
+		buf_clear(&text);
+		buf_add_str(
+			&text, "{\"token\":\"a\",\"logprob\":-1.5,\"top_logprobs\":[");
+		for (int j = 0; j < MOST; j++) {
+			do {
+				buf_clear(&number);
+				put_number(&number);
+				buf_add(&number, "", 1);
+			} while (number.data[0] == 'n');
+			want[j] = strtod((const char *)number.data, NULL);
+			buf_add_str(&text, j ? "," : "");
+			buf_add_str(&text, "{\"token\":\"a\",\"logprob\":");
+			buf_add(&text, number.data, number.len - 1);
+			buf_add_str(&text, "}");
+		}
+		buf_add_str(&text, "]}");
+		for (enum jrun_form form = JRUN_PORTABLE; form <= jrun_best(); form++) {
+			jrun_force(form);
+			if (read_rows(&text, text.len, &rows) == JT_BAD)
+				continue; /* "-00.5", "-12." */
+			assert_int_equal(rows.m, MOST);
+			assert_memory_equal(rows.cand_logprob, want, sizeof(want));
+		}
+	}
+	jrun_force(jrun_best());
+	words_free(rows.words);
+	rows_release(&rows);
+	buf_release(&text);
+	buf_release(&number);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_ways_read_the_same),
+		cmocka_unit_test(numbers_are_those_of_strtod),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

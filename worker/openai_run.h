@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * openai_run.h - candidates that are all written alike, of known words
+ *
+ * Nine of ten bytes of an answer are such: what stands between the values is what
+ * stood there before (openai_layout.h), the text is a word that was read before and
+ * the list of bytes is the one that stood beside it (words.h). What is left to be
+ * read is a number. Such candidates are read some at a time and piece by piece: the
+ * words of all, then the numbers of all. Nothing then waits for what stands before it
+ * in its candidate, and the machine has several at hand.
+ *
+ * Where a candidate ends is guessed from the next '}', and held against where it did
+ * end when all of it has been read. Whatever is otherwise ends the run before its
+ * candidate, which then is read with all care (openai_row.c): so nothing here has to
+ * say what is wrong.
+ */
+#ifndef RETORT_WORKER_OPENAI_RUN_H
+#define RETORT_WORKER_OPENAI_RUN_H
+
+#include "common/jdecimal_avx2.h"
+#include "worker/openai_row_forms.h"
+
+/* What must be there behind the guessed end of a candidate, and in front of a number.
+ * If the guess is false, the reading gets behind it by a candidate at most: six pieces
+ * of 16 bytes, a word of 17, a number of 33, its list of 44, an id of 8; and from there
+ * 64 are looked at. */
+#define RUN_ROOM 320
+#define RUN_BEFORE 40
+
+#if defined(__AVX2__)
+static inline __m128i run_load(const void *p)
+{
+	return _mm_loadu_si128((const __m128i *)p);
+}
+#endif
+
+/* Where the next candidates begin and, as it seems, end; how many they are. */
+static inline uint32_t run_find(struct openai_run *run, const unsigned char *p,
+	const unsigned char *end, uint32_t most)
+{
+	uint32_t n = 0;
+
+#if defined(__AVX2__)
+	const __m256i brace = _mm256_set1_epi8('}');
+
+	for (const unsigned char *at = p; n < most && end - at >= 64; at += 64) {
+		uint32_t low = (uint32_t)_mm256_movemask_epi8(
+			_mm256_cmpeq_epi8(jdecimal_load(at), brace));
+		uint32_t high = (uint32_t)_mm256_movemask_epi8(
+			_mm256_cmpeq_epi8(jdecimal_load(at + 32), brace));
+		uint64_t found = low | (uint64_t)high << 32, second = _blsr_u64(found);
+
+		/* Mostly there are none, one or two; if more, the guess is false. */
+		run->end[n] = at + _tzcnt_u64(found) + 1;
+		run->end[n + 1] = at + _tzcnt_u64(second) + 1;
+		n += (uint32_t)(found != 0) + (uint32_t)(second != 0);
+	}
+#else
+	for (const unsigned char *at = p; n < most; n++) {
+		at = memchr(at, '}', (size_t)(end - at));
+		if (!at)
+			break;
+		run->end[n] = ++at;
+	}
+#endif
+	n = n < most ? n : most;
+	for (uint32_t i = 0; i < n; i++) {
+		run->at[i] = p;
+		p = run->end[i];
+		if (end - p < RUN_ROOM)
+			return i;
+		if (*p != ',')
+			return i + 1;
+		p += 1 + (p[1] == ' ');
+	}
+	return n;
+}
+
+/* Behind the word whose quote is at p; NULL if it is none that is known. */
+static inline __attribute__((always_inline)) const unsigned char *run_word(
+	const struct words *words, const unsigned char *p, const struct word **word)
+{
+	uint64_t first, second;
+	unsigned n;
+
+	if (*p++ != '"')
+		return NULL;
+#if defined(__AVX2__)
+	__m128i v = run_load(p);
+
+	n = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+	n = _tzcnt_u32(n | 1u << 16);
+	v = _mm_and_si128(v, run_load(openai_run_keep + 64 - n));
+	first = (uint64_t)_mm_cvtsi128_si64(v);
+	second = (uint64_t)_mm_extract_epi64(v, 1) | (uint64_t)n << 56;
+#else
+	uint64_t text[2], low = jt_stops(get_u64(p)), high = jt_stops(get_u64(p + 8));
+
+	n = low ? (unsigned)__builtin_ctzll(low) >> 3
+		: 8 + (high ? (unsigned)__builtin_ctzll(high) >> 3 : 8);
+	if (n > WORD_TEXT_MAX || p[n] != '"')
+		return NULL;
+	openai_word_text(p, n, text);
+	first = text[0];
+	second = text[1];
+#endif
+	/* One that is known has no byte that may not stand there, and is shorter
+	 * than 16: so is this, then. */
+	*word = words_find(words, first, second);
+	return *word ? p + n + 1 : NULL;
+}
+
+/* Behind the list of the word's bytes, if it is written as it was before. */
+static inline __attribute__((always_inline)) const unsigned char *run_list(
+	const struct word *w, const unsigned char *p)
+{
+	unsigned n = w->list_len;
+
+	if (n == 0)
+		return NULL;
+#if defined(__AVX2__)
+	const signed char *keep = openai_run_keep + 64 - n;
+	__m256i first = _mm256_xor_si256(jdecimal_load(p), jdecimal_load(w->list));
+	__m128i second = _mm_xor_si128(run_load(p + 32), run_load(w->list + 32));
+
+	if (!_mm256_testz_si256(first, jdecimal_load(keep)) ||
+		!_mm_testz_si128(second, run_load(keep + 32)))
+		return NULL;
+#else
+	if (memcmp(p, w->list, n) != 0)
+		return NULL;
+#endif
+	return p + n;
+}
+
+/* An id of up to eight digits; what follows it is the next piece's matter. */
+static inline __attribute__((always_inline)) const unsigned char *run_id(
+	const unsigned char *p, uint32_t *id)
+{
+	uint64_t eight = get_u64(p) ^ JDECIMAL_EACH('0');
+	unsigned n = jdecimal_run(eight);
+
+	if (n == 0 || *p == '0')
+		return NULL;
+	*id = (uint32_t)jdecimal_append(0, eight, n);
+	return p + n;
+}
+
+static inline __attribute__((always_inline)) const unsigned char *run_logprob(
+	const unsigned char *p, double *logprob)
+{
+#if defined(__AVX2__)
+	return jdecimal_avx2(p, logprob);
+#else
+	*logprob = jdecimal_common(p, &p);
+	return *logprob == *logprob ? p : NULL;
+#endif
+}
+
+/* One piece and the value behind it, of n candidates; how many have it. */
+static inline __attribute__((always_inline)) uint32_t run_column(struct openai_run *run,
+	const struct layout_piece *piece, enum openai_entry_key key, struct rows *r,
+	uint32_t n)
+{
+	const struct words *words = r->words;
+	double *logprob = r->cand_logprob + r->m;
+	uint32_t *id = r->cand_id + r->m;
+	unsigned len = piece->len;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const unsigned char *p = run->at[i];
+
+		if (!layout_begins_with(piece, p))
+			return i;
+		p += len;
+		if (key == ENTRY_TOKEN)
+			p = run_word(words, p, &run->word[i]);
+		else if (key == ENTRY_LOGPROB)
+			p = run_logprob(p, &logprob[i]);
+		else if (key == ENTRY_BYTES)
+			p = run_list(run->word[i], p);
+		else if (key == ENTRY_ID)
+			p = run_id(p, &id[i]);
+		else if (p != run->end[i])
+			return i;
+		if (!p)
+			return i;
+		run->at[i] = p;
+	}
+	return n;
+}
+
+/* The first n of the run are candidates. */
+static inline void run_keep_all(
+	struct openai_run *run, struct rows *r, bool has_ids, uint32_t n)
+{
+	size_t len = r->pool.len;
+	unsigned char *pool = r->pool.data;
+
+	for (uint32_t i = 0, m = r->m; i < n; i++, m++) {
+		const struct word *w = run->word[i];
+
+		memcpy(pool + len, w->text, 16);
+		if (!has_ids)
+			r->cand_id[m] = TOKEN_ID_UNKNOWN;
+		r->cand_word[m] = w->number;
+		r->cand_at[m] = (uint32_t)len;
+		r->cand_len[m] = (uint16_t)(w->text[1] >> 56);
+		len += r->cand_len[m];
+	}
+	r->pool.len = len;
+	r->m += n;
+}
+
+/* As many candidates as the run has, from the '{' at p to behind the last one's
+ * '}'; NULL if there is none. */
+static inline const unsigned char *openai_run(
+	struct openai_lane *l, const unsigned char *p)
+{
+	const struct openai_layout *layout = &l->candidate;
+	struct openai_run *run = &l->run;
+	struct rows *r = l->tokens.rows;
+	uint32_t n = l->most + 1 - (r->m - r->first[r->n]);
+	unsigned keys = 0;
+
+	if (!l->may_run || layout->n == 0 || !layout->is_short ||
+		p - l->begin < RUN_BEFORE)
+		return NULL;
+	n = n < RUN_MOST ? n : RUN_MOST;
+	if (r->cap_m - r->m < n || r->pool.cap - r->pool.len < 16 * (size_t)n)
+		return NULL;
+	n = run_find(run, p, l->tokens.end, n);
+	for (unsigned i = 0; i < layout->n; i++) {
+		const struct layout_piece *piece = &layout->piece[i];
+
+		switch (piece->key) {
+		case ENTRY_TOKEN:
+			n = run_column(run, piece, ENTRY_TOKEN, r, n);
+			break;
+		case ENTRY_LOGPROB:
+			n = run_column(run, piece, ENTRY_LOGPROB, r, n);
+			break;
+		case ENTRY_BYTES:
+			if (!(keys & ENTRY_TOKEN))
+				return NULL;
+			n = run_column(run, piece, ENTRY_BYTES, r, n);
+			break;
+		case ENTRY_ID:
+			n = run_column(run, piece, ENTRY_ID, r, n);
+			break;
+		default:
+			n = run_column(run, piece, ENTRY_OTHER, r, n);
+		}
+		keys |= piece->key;
+	}
+	if (n == 0 ||
+		(keys & (ENTRY_TOKEN | ENTRY_LOGPROB)) != (ENTRY_TOKEN | ENTRY_LOGPROB))
+		return NULL;
+	run_keep_all(run, r, keys & ENTRY_ID, n);
+	return run->end[n - 1];
+}
+
+#endif
