@@ -197,8 +197,8 @@ def trl(request):
     return answer
 
 
-PATHS = {"/get_sequence_logprobs/": ("trl", trl), "/v1/completions": ("vllm", completions), "/generate": ("sglang", sglang),
-         "/completion": ("llamacpp", llamacpp)}
+PATHS = {"/v1/completions": ("vllm", completions), "/generate": ("sglang", sglang),
+         "/completion": ("llamacpp", llamacpp), "/get_sequence_logprobs/": ("trl", trl)}
 
 
 class RawServer:

@@ -145,6 +145,30 @@ static bool is_trusted(const struct answer *a, enum job_server server, bool inte
 	       (server == SERVER_LLAMACPP || interned || !has_ids(&a->rows));
 }
 
+/* An answer that was cut within a character: its text ends with U+FFFD, and the last
+ * tokens, whose bytes are not known, are what that and a little before it stands for. */
+static void locate_cut(const struct answer *a, struct bytes stream, size_t from,
+	struct bytes content, struct spans *out)
+{
+	static const char mark[] = "\xef\xbf\xbd";
+	size_t n = strlen(mark), most = n + SPANS_TAIL;
+	struct bytes last;
+
+	if (a->finish != FINISH_LENGTH || rows_token(&a->rows, a->rows.n - 1, &last) ||
+		content.len < n || memcmp(content.data + content.len - n, mark, n) != 0)
+		return;
+	for (size_t missing = n; missing <= most && missing <= content.len; missing++) {
+		size_t known = content.len - missing, at = stream.len - known;
+
+		if (known > stream.len - from || (known == 0 && missing > n) ||
+			memcmp(stream.data + at, content.data, known) != 0)
+			continue;
+		out->content = tokens_in(&a->rows, at, stream.len);
+		out->content.behind = a->rows.n;
+		return;
+	}
+}
+
 /* Locates both texts; returns where the last of them ends. */
 static size_t locate(const struct answer *a, struct bytes stream, struct spans *out)
 {
@@ -164,6 +188,8 @@ static size_t locate(const struct answer *a, struct bytes stream, struct spans *
 		if (out->content_at != SPAN_NOWHERE)
 			out->content = tokens_in(&a->rows, out->content_at,
 				out->content_at + content.len);
+		else
+			locate_cut(a, stream, end, content, out);
 	}
 	if ((reasoning.len > 0 && out->reasoning_at == SPAN_NOWHERE) ||
 		(content.len > 0 && out->content_at == SPAN_NOWHERE))

@@ -14,6 +14,8 @@
  *     before the first token that begins behind it: a token that straddles a
  *     border belongs to the text that it begins in.
  *     A token that was passed over (rows_place.h) begins where the next one does.
+ *     Of an answer that was cut within a character the content's span goes to the
+ *     end, over the tokens of the character, whose bytes nobody tells.
  *   - Unless the bytes of all tokens are known (those of the last ones may be
  *     missing), nothing can be located. An empty or absent text has no span.
  *

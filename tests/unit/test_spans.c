@@ -140,6 +140,33 @@ static void spans__begin_with_a_token_that_was_passed_over(void **state)
 	answer_release(&a);
 }
 
+/* What the server shows of half a character is U+FFFD. */
+static void spans__go_on_to_where_a_character_was_cut(void **state)
+{
+	struct answer a = {0};
+
+	(void)state;
+	answer_of(&a, NULL, "ab\xef\xbf\xbd", FINISH_LENGTH,
+		TOKENS("\n", "a", "b", "?", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, 1, 5, EOS_ROW_NO});
+	answer_of(&a, NULL, "\xef\xbf\xbd", FINISH_LENGTH, TOKENS("\n", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, 1, 2, EOS_ROW_NO});
+	/* The last token began with a blank. */
+	answer_of(&a, NULL, "ab \xef\xbf\xbd", FINISH_LENGTH,
+		TOKENS("\n", "a", "b", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, 1, 4, EOS_ROW_NO});
+	/* Another text, another end, and all bytes known. */
+	answer_of(&a, NULL, "ac\xef\xbf\xbd", FINISH_LENGTH, TOKENS("a", "b", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, NO, NO, EOS_ROW_NO});
+	answer_of(&a, NULL, "ab\xef\xbf\xbd", FINISH_STOP, TOKENS("a", "b", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, NO, NO, EOS_ROW_UNKNOWN});
+	answer_of(&a, NULL, "ab\xef\xbf\xbd", FINISH_LENGTH, TOKENS("a", "b", "c"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, NO, NO, EOS_ROW_NO});
+	answer_of(&a, NULL, "abac\xef\xbf\xbd", FINISH_LENGTH, TOKENS("c", "?"));
+	check(&a, SERVER_LLAMACPP, (struct expected){NO, NO, NO, NO, EOS_ROW_NO});
+	answer_release(&a);
+}
+
 static void spans__need_no_bytes_at_the_end(void **state)
 {
 	struct answer a = {0};
@@ -244,6 +271,7 @@ int main(void)
 		cmocka_unit_test(spans__give_a_straddling_token_to_where_it_begins),
 		cmocka_unit_test(spans__skip_tokens_without_bytes_before_a_text),
 		cmocka_unit_test(spans__begin_with_a_token_that_was_passed_over),
+		cmocka_unit_test(spans__go_on_to_where_a_character_was_cut),
 		cmocka_unit_test(spans__need_no_bytes_at_the_end),
 		cmocka_unit_test(spans__are_unknown_where_bytes_are),
 		cmocka_unit_test(spans__know_whose_bytes_are_the_texts),
