@@ -18,6 +18,10 @@
  * its line, when it is read or when it is met: a text that is rendered is the text that
  * Jinja renders. `strftime_now` is one of these: when the server rendered is not known.
  *
+ * One thing is otherwise. A name that is given by the caller, and that the template sets
+ * somewhere without having read it before, is undefined in Jinja's loops and macros up to
+ * there; here it is what was given.
+ *
  * Bounds: steps, depth, memory and output (limits.h), so that no template hangs.
  *
  * Values are jansson's. Pure. A compiled template may be used by several threads.

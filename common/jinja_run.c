@@ -304,6 +304,15 @@ static void exec_set_block(struct run *r, const struct node *n)
 		set_variable(r, n->names[0], held);
 }
 
+static void exec_scope(struct run *r, const struct node *n)
+{
+	struct scope *back = r->scope, own;
+
+	open_scope(r, &own, back);
+	exec_body(r, n->a);
+	close_scope(r, &own, back);
+}
+
 static void exec(struct run *r, const struct node *n)
 {
 	struct value v;
@@ -322,6 +331,9 @@ static void exec(struct run *r, const struct node *n)
 		break;
 	case NODE_BODY:
 		exec_body(r, n);
+		break;
+	case NODE_SCOPE:
+		exec_scope(r, n);
 		break;
 	case NODE_CHOICE:
 		v = eval(r, n->a);

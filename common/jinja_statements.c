@@ -192,12 +192,12 @@ static struct node *parse_macro(struct parser *p)
 static struct node *parse_generation(struct parser *p)
 {
 	static const char *const ends[] = {"endgeneration", NULL};
-	struct node *n;
+	struct node *n = node_new(p, NODE_SCOPE);
 
 	if (!end_block(p))
 		return NULL;
-	n = parse_body(p, ends);
-	if (!n)
+	n->a = parse_body(p, ends);
+	if (!n->a)
 		return NULL;
 	take_block(p, "endgeneration");
 	return end_block(p) ? n : NULL;

@@ -75,6 +75,7 @@ enum node_kind {
 	NODE_DATA,
 	NODE_OUTPUT,
 	NODE_BODY,      /* list */
+	NODE_SCOPE,     /* a: a body, with variables of its own */
 	NODE_CHOICE,    /* a: condition; b: body; c: else, or NULL */
 	NODE_FOR,       /* names; a: of what; b: filter; c: else; list[0]: body */
 	NODE_SET,       /* names, or name.attribute; a: value */

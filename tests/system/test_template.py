@@ -213,6 +213,7 @@ SMALL = r"""
 {# comment #}a{#- b -#} c {#- d #} e{# f -#}  g {#x#}
   {% if t %}  a  {%- endif %}  b  {%+ if t %} c {% endif +%}  d {{- x -}} e {{ x -}}   f
 {%- for i in l -%} {{ i }} {%- endfor -%}  z {% generation %} said {% endgeneration %} q
+{% set g = 1 %}{% generation %}{% set g = 2 %}{% set h = 3 %}{{ g }}{% endgeneration %}{{ g }}{{ h }}
 {{ '{%' }}{{ "}}" }}{{ {'a': {'b': 1}}.a.b }}{{ "\n\t\\\'\"\x41\u00e9\q" }}{{ 'a\
 b' }}{{ 1_0 }}{{ 0x10 }}{{ 1.5e3 }}{{ 1e2 }}{{ 00 }}{{ 007 }}
 {{ x if x is defined and x is not none else 'q' }} {{ (x, y)|length }} {{ x|default(1)|string|length + 1 }} {{ -x|abs }} {{ -5|abs }} {{ (-5)|abs }} {{ x is not none and s is string }} {{ not x is none }}
