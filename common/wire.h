@@ -139,6 +139,7 @@ struct wire_endpoint_beat {
 	/* Of the answers that came as streams: how many, sums of the time to their
 	 * first text and from there to their end, their completion tokens. */
 	uint64_t streamed, first_token_ms, writing_ms, written_tokens;
+	uint64_t unscored; /* samples that it was to score, and were stored without */
 };
 
 struct wire_beat {

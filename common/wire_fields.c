@@ -242,7 +242,7 @@ static void beat(struct fields *f, struct wire_beat *m)
 {
 	leases(f, &m->held, false);
 	for (uint32_t i = 0,
-		      n = LIST(f, m->n_endpoints, m->endpoint, 182, LIMIT_ENDPOINTS);
+		      n = LIST(f, m->n_endpoints, m->endpoint, 190, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_beat *e = &m->endpoint[i];
 
@@ -267,6 +267,7 @@ static void beat(struct fields *f, struct wire_beat *m)
 		u64(f, &e->first_token_ms);
 		u64(f, &e->writing_ms);
 		u64(f, &e->written_tokens);
+		u64(f, &e->unscored);
 	}
 }
 

@@ -165,6 +165,7 @@ const char ledger_schema[] =
 	"  first_token_ms INTEGER NOT NULL,"
 	"  writing_ms INTEGER NOT NULL,"
 	"  written_tokens INTEGER NOT NULL,"
+	"  unscored INTEGER NOT NULL,"
 	"  PRIMARY KEY (worker, teacher, endpoint)"
 	") STRICT, WITHOUT ROWID;"
 
@@ -335,7 +336,8 @@ const char ledger_views[] =
 	" (SELECT coalesce(sum(m.samples), 0) FROM worker_misaligned m"
 	"  WHERE m.teacher = p.teacher AND m.endpoint = p.endpoint) AS misaligned,"
 	" p.calibration, p.calibration_why, p.calibration_tokens,"
-	" round(p.first_z, 2) AS first_z, round(p.beyond_z, 2) AS beyond_z"
+	" round(p.first_z, 2) AS first_z, round(p.beyond_z, 2) AS beyond_z,"
+	" coalesce(sum(e.unscored), 0) AS unscored"
 	" FROM endpoint p LEFT JOIN worker_endpoint e USING (teacher, endpoint)"
 	" GROUP BY p.teacher, p.endpoint;"
 

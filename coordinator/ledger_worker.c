@@ -54,11 +54,12 @@ void ledger_put_worker_endpoint(struct ledger *l, uint32_t worker, uint32_t shar
 	ledger_begin(l);
 	db_run(l->db,
 		"INSERT OR REPLACE INTO worker_endpoint VALUES "
-		"(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		"iiiiiuuuuuiuuuu", (int64_t)worker, (int64_t)e->teacher,
+		"(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"iiiiiuuuuuiuuuuu", (int64_t)worker, (int64_t)e->teacher,
 		(int64_t)e->endpoint, (int64_t)e->in_flight, (int64_t)share, e->asked,
 		e->answered, e->retried, e->latency_ms, e->tokens, e->cost_nusd,
-		e->streamed, e->first_token_ms, e->writing_ms, e->written_tokens);
+		e->streamed, e->first_token_ms, e->writing_ms, e->written_tokens,
+		e->unscored);
 }
 
 void ledger_each_joined(struct ledger *l,

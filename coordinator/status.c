@@ -206,6 +206,8 @@ static void print_endpoints(struct db *db, FILE *to)
 				(long long)db_int(q, 15));
 		if (db_int(q, 16))
 			fprintf(to, "  %lld misaligned", (long long)db_int(q, 16));
+		if (db_int(q, 22))
+			fprintf(to, "  %lld unscored", (long long)db_int(q, 22));
 		print_calibration(q, to);
 		fprintf(to, "\n");
 	}

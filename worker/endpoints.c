@@ -487,6 +487,7 @@ void endpoints_beat(struct worker *w, struct wire_beat *beat)
 			.first_token_ms = e->first_token_ms,
 			.writing_ms = e->writing_ms,
 			.written_tokens = e->written_tokens,
+			.unscored = e->unscored,
 		};
 		memcpy(beat->endpoint[i].misaligned, e->misaligned,
 			sizeof(e->misaligned));

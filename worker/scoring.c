@@ -130,6 +130,16 @@ static void go_on(struct worker *w, struct task *t)
 	task_list_add(&w->ready[s->teacher], t);
 }
 
+/* At the endpoint that did not score it, or the teacher's first. */
+static void count_unscored(struct worker *w, uint16_t teacher, const struct ask *a)
+{
+	struct endpoint *e = a ? a->endpoint : w->endpoint;
+
+	while (e->teacher != teacher)
+		e++;
+	e->unscored++;
+}
+
 static json_t *text_or_null(const char *text, size_t len)
 {
 	json_t *v = len > 0 ? json_stringn(text, len) : NULL;
@@ -159,8 +169,10 @@ static void tell(
 		(json_int_t)s->own_completion, "cost_usd", (double)s->own_nusd / 1e9);
 
 	json_array_append_new(s->told, one);
-	if (missing)
-		s->flags |= FLAG_LOGITS_MISSING;
+	if (!missing)
+		return;
+	s->flags |= FLAG_LOGITS_MISSING;
+	count_unscored(w, (uint16_t)job_scorer(&w->job, s->at), a);
 }
 
 /* The teacher at hand will not score it. */

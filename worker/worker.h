@@ -146,6 +146,7 @@ struct endpoint {
 	uint64_t misaligned[MISALIGNED_N]; /* answers, by the rule they broke */
 	struct calibration calibration;
 	uint64_t streamed, first_token_ms, writing_ms, written_tokens;
+	uint64_t unscored; /* samples that its teacher was to score */
 	int64_t cost_nusd;
 	char other_model[256]; /* another name that it reports, always the same */
 };

@@ -283,6 +283,9 @@ def what_cannot_be_scored_is_stored_without(retort):
             assert one["attempts"] >= 1 and two["attempts"] == 1, (one, two)
             why[one["missing"]] += 1
         assert why["bad_request"] > 0 and why["body_cut"] > 0 and why[None] > 0, why
+        assert {e["teacher"]: e["unscored"] for e in r.query("select * from endpoints")} == {
+            "t0": 0, "s0": 40 - why[None], "s1": 0}
+        assert "%d unscored" % (40 - why[None]) in r.command("status", r.run_dir).stdout
         print("  of 40 samples, scored or why not: %s" % dict(why))
         # Those may be asked for again, as a new revision.
         s.control(faults=None)

@@ -48,7 +48,7 @@ static void views__have_the_columns_they_always_had(void **state)
 			"teacher,url,model,state,max_in_flight,in_flight,asked,answered,"
 			"retried,latency_ms,first_token_ms,tokens_per_s,tokens,cost_usd,last_reason,last_status,"
 			"misaligned,calibration,calibration_why,calibration_tokens,"
-			"first_z,beyond_z"},
+			"first_z,beyond_z,unscored"},
 		{"SELECT * FROM alignment", "teacher,url,rule,samples"},
 		{"SELECT * FROM failures",
 			"prompt_no,sample,revision,reason,http_status,attempts,"
@@ -186,6 +186,7 @@ static void workers_and_endpoints__add_up(void **state)
 		.first_token_ms = 1200,
 		.writing_ms = 5000,
 		.written_tokens = 200,
+		.unscored = 3,
 		.tokens = 100,
 		.cost_nusd = 500000000};
 	uint32_t a = ledger_join_worker(rig.l, 1, bytes_of("a", 1), 1767225600000);
@@ -205,13 +206,13 @@ static void workers_and_endpoints__add_up(void **state)
 	check("SELECT * FROM workers WHERE name = 'a'",
 		"1|a|joined|2026-01-01T00:00:00.000Z|2026-01-01T00:00:01.000Z|2|30|8|40|20|6");
 	check("SELECT * FROM endpoints WHERE url = 'http://x/v1'",
-		"t0|http://x/v1|m|new|64|4|20|10|3|2500|300|40.0|100|0.5|none|0|0|-|-|0|0.0|0.0");
+		"t0|http://x/v1|m|new|64|4|20|10|3|2500|300|40.0|100|0.5|none|0|0|-|-|0|0.0|0.0|3");
 	check("SELECT * FROM endpoints WHERE url = 'http://y/v1'",
-		"t0|http://y/v1|m|held|64|8|40|10|6|2500|300|40.0|200|1.0|overloaded|503|0|-|-|0|0.0|0.0");
+		"t0|http://y/v1|m|held|64|8|40|10|6|2500|300|40.0|200|1.0|overloaded|503|0|-|-|0|0.0|0.0|6");
 	/* Nobody has been there: shown, with zeros. */
 	ledger_put_endpoint(rig.l, 1, 0, "t1", "http://z/v1", "m", 8);
 	check("SELECT * FROM endpoints WHERE teacher = 't1'",
-		"t1|http://z/v1|m|new|8|0|0|0|0|-|-|-|0|0.0|none|0|0|-|-|0|0.0|0.0");
+		"t1|http://z/v1|m|new|8|0|0|0|0|-|-|-|0|0.0|none|0|0|-|-|0|0.0|0.0|0");
 }
 
 static void alignment__is_counted_by_endpoint_and_rule(void **state)
