@@ -145,6 +145,7 @@ struct job {
 	double budget_usd;
 	int64_t budget_tokens;
 	int64_t attempts;
+	bool probe;       /* endpoints are asked a few questions at the start */
 	int64_t keep_raw; /* enum job_keep_raw */
 	/* A streamed answer is cut when one passage has come so many times in a
 	 * row, over at least so many bytes; 0 times: never. */

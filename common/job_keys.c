@@ -565,6 +565,7 @@ const struct job_key job_keys[] = {
 		.offset = AT(task),
 		.choices = task_names,
 		.fallback = "\"sample\""},
+	BOOL("probe", AT(probe), "true"),
 	LATER("judge", "null"),
 	{.name = NULL},
 };

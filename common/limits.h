@@ -49,6 +49,8 @@
 #define LIMIT_LEASE_BYTES MIB(1)
 #define LIMIT_WORKER_NAME 128
 #define LIMIT_ADDRESS 256
+#define LIMIT_VERDICT KIB(4)   /* what an endpoint gives, as JSON */
+#define LIMIT_VERDICT_IDS 4096 /* tokens of a fixed text */
 
 /* Answers */
 #define LIMIT_BODY_BASE MIB(1)

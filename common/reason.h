@@ -26,6 +26,7 @@
 	X(11, NO_ANSWER, "no_answer", "no answer came in time")                        \
 	X(12, CONNECTION_LOST, "connection_lost",                                      \
 		"the connection broke before an answer")                               \
+	X(13, CANNOT_GIVE, "cannot_give", "it cannot give what the job asks for")      \
 	/* The request. */                                                             \
 	X(20, BAD_REQUEST, "bad_request", "the server refuses the request (4xx)")      \
 	X(21, PROMPT_TOO_LONG, "prompt_too_long", "the prompt is too long (413)")      \

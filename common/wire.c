@@ -23,6 +23,7 @@ const char *wire_name(enum wire_type type)
 		[WIRE_RECORDED] = "RECORDED",
 		[WIRE_DONE] = "DONE",
 		[WIRE_BYE] = "BYE",
+		[WIRE_VERDICT] = "VERDICT",
 		[WIRE_REGISTER] = "REGISTER",
 		[WIRE_ADOPT] = "ADOPT",
 		[WIRE_TOTALS] = "TOTALS",

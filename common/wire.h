@@ -20,7 +20,7 @@
 #include "common/err.h"
 #include "common/misaligned.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define RUN_ID_SIZE 16
 
 enum wire_type {
@@ -36,6 +36,7 @@ enum wire_type {
 	WIRE_RECORDED,
 	WIRE_DONE,
 	WIRE_BYE,
+	WIRE_VERDICT,
 	WIRE_REGISTER = 20,
 	WIRE_ADOPT,
 	WIRE_TOTALS,
@@ -150,12 +151,23 @@ struct wire_beat {
 
 enum run_phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
 
+/* Who asks an endpoint what it gives, before anybody asks it for answers. */
+enum order_probe {
+	PROBE_NONE, /* nobody: it is known, or is not to be asked */
+	PROBE_WAIT, /* another worker */
+	PROBE_ASK,  /* you, until the orders say otherwise */
+	PROBE_N
+};
+
 struct wire_endpoint_order {
 	uint16_t teacher, endpoint;
 	uint32_t in_flight, requests_per_minute;
 	uint64_t tokens_per_minute;
 	bool proven; /* it has answered somebody, at some time */
 	bool stopped;
+	uint8_t probe; /* enum order_probe */
+	uint32_t k;    /* candidates a token to ask for */
+	bool paced;    /* it tells its rate limits: slowly until it has told you */
 };
 
 struct wire_orders {
@@ -181,6 +193,17 @@ struct wire_recorded {
 
 struct wire_done {
 	uint64_t shard, epoch, unfinished;
+};
+
+/* What an endpoint gives, and what it has cost to find out. */
+struct wire_verdict {
+	uint16_t teacher, endpoint;
+	struct bytes verdict; /* as verdict_write of verdict.h wrote it */
+	uint32_t prompt_tokens, cached_prompt_tokens, completion_tokens,
+		reasoning_tokens;
+	int64_t cost_nusd;
+	uint32_t n;
+	uint32_t *id; /* of the fixed text that was tokenized; none: it was not */
 };
 
 struct wire_register {
@@ -364,6 +387,7 @@ struct wire {
 		struct wire_failed failed;
 		struct wire_recorded recorded;
 		struct wire_done done;
+		struct wire_verdict verdict;
 		struct wire_register reg;
 		struct wire_adopt adopt;
 		struct wire_totals totals;

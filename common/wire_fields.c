@@ -275,7 +275,7 @@ static void orders(struct fields *f, struct wire_orders *m)
 {
 	leases(f, &m->lost, false);
 	for (uint32_t i = 0,
-		      n = LIST(f, m->n_endpoints, m->endpoint, 22, LIMIT_ENDPOINTS);
+		      n = LIST(f, m->n_endpoints, m->endpoint, 28, LIMIT_ENDPOINTS);
 		i < n; i++) {
 		struct wire_endpoint_order *e = &m->endpoint[i];
 
@@ -286,6 +286,11 @@ static void orders(struct fields *f, struct wire_orders *m)
 		u64(f, &e->tokens_per_minute);
 		flag(f, &e->proven);
 		flag(f, &e->stopped);
+		u8(f, &e->probe);
+		if (e->probe >= PROBE_N)
+			f->bad = true;
+		u32(f, &e->k);
+		flag(f, &e->paced);
 	}
 	u8(f, &m->phase);
 }
@@ -310,6 +315,20 @@ static void done(struct fields *f, struct wire_done *m)
 	u64(f, &m->shard);
 	u64(f, &m->epoch);
 	u64(f, &m->unfinished);
+}
+
+static void verdict(struct fields *f, struct wire_verdict *m)
+{
+	u16(f, &m->teacher);
+	u16(f, &m->endpoint);
+	bytes(f, &m->verdict, LIMIT_VERDICT);
+	u32(f, &m->prompt_tokens);
+	u32(f, &m->cached_prompt_tokens);
+	u32(f, &m->completion_tokens);
+	u32(f, &m->reasoning_tokens);
+	i64(f, &m->cost_nusd);
+	for (uint32_t i = 0, n = LIST(f, m->n, m->id, 4, LIMIT_VERDICT_IDS); i < n; i++)
+		u32(f, &m->id[i]);
 }
 
 static void registration(struct fields *f, struct wire_register *m)
@@ -514,6 +533,9 @@ bool wire_fields(struct fields *f, struct wire *w)
 		return true;
 	case WIRE_DONE:
 		done(f, &w->done);
+		return true;
+	case WIRE_VERDICT:
+		verdict(f, &w->verdict);
 		return true;
 	case WIRE_REGISTER:
 		registration(f, &w->reg);

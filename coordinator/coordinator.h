@@ -22,6 +22,7 @@
 
 #include "common/job.h"
 #include "common/link.h"
+#include "common/verdict.h"
 #include "common/wire.h"
 #include "coordinator/budget.h"
 #include "coordinator/credit.h"
@@ -99,6 +100,11 @@ struct endpoint {
 	enum calibration_state calibration;
 	uint8_t calibration_use; /* enum calibration_use, as a worker told last */
 	bool calibration_due;
+	/* What it gives: nobody asks it for answers while that is to be found out. */
+	bool verdict_due, cannot_give;
+	uint32_t asker; /* the worker that finds out; 0: none yet */
+	struct verdict verdict;
+	uint32_t k; /* candidates to ask for */
 };
 
 struct store_peer {
@@ -204,9 +210,19 @@ void workers_expire(struct coordinator *c, int64_t now_ms);
 void workers_feed(struct coordinator *c, int64_t now_ms);
 void workers_divide(struct coordinator *c);
 void workers_order_all(struct coordinator *c);
+/* It has missed two reports. */
+bool worker_is_silent(
+	const struct coordinator *c, const struct worker *w, int64_t now_ms);
 
 /* with_calibration.c: judges the endpoints of which something was reported */
 void calibration_look(struct coordinator *c);
+
+/* with_verdicts.c: what endpoints give, found out once for all workers */
+/* At the start, before the endpoint is put into the ledger under its new address. */
+void verdict_begin(struct coordinator *c, struct endpoint *e);
+/* Names who asks, where nobody does; true if somebody was named. */
+bool verdicts_name(struct coordinator *c, int64_t now_ms);
+void verdict_hear(struct coordinator *c, const struct wire_verdict *m);
 
 /* with_store.c */
 void store_hear(struct coordinator *c, const struct link_message *m, struct wire *w,
@@ -225,6 +241,10 @@ void tokenizers_begin(struct coordinator *c, int64_t now_ms);
 void tokenizers_ask_again(struct coordinator *c, int64_t now_ms);
 void tokenizers_hear(
 	struct coordinator *c, const struct wire_table_at *at, int64_t now_ms);
+/* Whether these ids say `text`, by the tokenizer that the job names for the teacher;
+ * true if it names none. */
+bool tokenizers_agree(struct coordinator *c, uint16_t teacher, const uint32_t *id,
+	uint32_t n, struct bytes text);
 /* True once the store has them all: nothing is granted before. */
 bool tokenizers_are_there(const struct coordinator *c);
 

@@ -24,7 +24,7 @@
 #include "coordinator/index.h"
 #include "coordinator/lease.h"
 
-#define LEDGER_VERSION 2
+#define LEDGER_VERSION 3
 #define LEDGER_APPLICATION 0x7265746f /* "reto" */
 extern const char ledger_schema[], ledger_views[];
 
@@ -186,6 +186,17 @@ void ledger_put_endpoint(struct ledger *l, uint16_t teacher, uint16_t endpoint,
 	const char *name, const char *url, const char *model, int64_t max_in_flight);
 void ledger_put_endpoint_state(struct ledger *l, uint16_t teacher, uint16_t endpoint,
 	const char *state, uint16_t status, const char *reason);
+/* What an endpoint gives (verdict.h), as it was found out under this url, model and
+ * settings; the caller frees it. NULL: nothing. Ask before ledger_put_endpoint. */
+char *ledger_verdict(struct ledger *l, uint16_t teacher, uint16_t endpoint,
+	const char *url, const char *model);
+/* NULL: it is not known any more. */
+void ledger_put_verdict(
+	struct ledger *l, uint16_t teacher, uint16_t endpoint, const char *verdict);
+/* It stays to be seen, and is not believed by the next start. */
+void ledger_doubt_verdict(struct ledger *l, uint16_t teacher, uint16_t endpoint);
+/* What finding it out has cost is added up, and is part of the run's totals. */
+void ledger_pay_questions(struct ledger *l, const struct wire_verdict *v);
 /* Retries and requests in flight over all. */
 void ledger_sum_requests(struct ledger *l);
 

@@ -134,6 +134,11 @@ const char ledger_schema[] =
 	"  state TEXT NOT NULL DEFAULT 'new',"
 	"  last_status INTEGER NOT NULL DEFAULT 0,"
 	"  last_reason TEXT NOT NULL DEFAULT 'none',"
+	"  gives TEXT," /* verdict.h; and under which settings that was found out */
+	"  gives_settings INTEGER,"
+	"  questions_prompt_tokens INTEGER NOT NULL DEFAULT 0," /* under all settings */
+	"  questions_completion_tokens INTEGER NOT NULL DEFAULT 0,"
+	"  questions_cost_nusd INTEGER NOT NULL DEFAULT 0,"
 	"  calibration TEXT,"
 	"  calibration_why TEXT,"
 	"  calibration_tokens INTEGER NOT NULL DEFAULT 0,"
@@ -337,7 +342,9 @@ const char ledger_views[] =
 	"  WHERE m.teacher = p.teacher AND m.endpoint = p.endpoint) AS misaligned,"
 	" p.calibration, p.calibration_why, p.calibration_tokens,"
 	" round(p.first_z, 2) AS first_z, round(p.beyond_z, 2) AS beyond_z,"
-	" coalesce(sum(e.unscored), 0) AS unscored"
+	" coalesce(sum(e.unscored), 0) AS unscored,"
+	" p.gives, p.questions_prompt_tokens, p.questions_completion_tokens,"
+	" p.questions_cost_nusd / 1e9 AS questions_cost_usd"
 	" FROM endpoint p LEFT JOIN worker_endpoint e USING (teacher, endpoint)"
 	" GROUP BY p.teacher, p.endpoint;"
 

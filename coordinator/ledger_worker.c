@@ -2,6 +2,7 @@
 /* Workers and endpoints in the ledger. */
 #include <stdio.h>
 
+#include "common/mem.h"
 #include "common/reason.h"
 #include "common/text.h"
 #include "coordinator/ledger.h"
@@ -113,6 +114,63 @@ void ledger_put_endpoint_state(struct ledger *l, uint16_t teacher, uint16_t endp
 		" WHERE teacher=? AND endpoint=?",
 		"titii", state, (int64_t)status, reason, (int64_t)teacher,
 		(int64_t)endpoint);
+}
+
+char *ledger_verdict(struct ledger *l, uint16_t teacher, uint16_t endpoint,
+	const char *url, const char *model)
+{
+	struct db_query *q = db_query(l->db,
+		"SELECT gives FROM endpoint WHERE teacher = ? AND endpoint = ? AND url = ?"
+		" AND model = ? AND gives_settings = ? AND gives IS NOT NULL",
+		"iitti", (int64_t)teacher, (int64_t)endpoint, url, model,
+		(int64_t)l->totals.settings);
+	char *text = NULL;
+
+	if (db_next(q)) {
+		text = mem_dup_str(db_text(q, 0));
+		db_done(q);
+	}
+	return text;
+}
+
+void ledger_put_verdict(
+	struct ledger *l, uint16_t teacher, uint16_t endpoint, const char *verdict)
+{
+	ledger_begin(l);
+	db_run(l->db,
+		"UPDATE endpoint SET gives = ?, gives_settings = ?"
+		" WHERE teacher = ? AND endpoint = ?",
+		"tiii", verdict, (int64_t)l->totals.settings, (int64_t)teacher,
+		(int64_t)endpoint);
+}
+
+void ledger_doubt_verdict(struct ledger *l, uint16_t teacher, uint16_t endpoint)
+{
+	ledger_begin(l);
+	db_run(l->db,
+		"UPDATE endpoint SET gives_settings = NULL"
+		" WHERE teacher = ? AND endpoint = ?",
+		"ii", (int64_t)teacher, (int64_t)endpoint);
+}
+
+void ledger_pay_questions(struct ledger *l, const struct wire_verdict *v)
+{
+	struct totals *t = &l->totals;
+
+	ledger_begin(l);
+	db_run(l->db,
+		"UPDATE endpoint SET questions_prompt_tokens = questions_prompt_tokens + ?,"
+		" questions_completion_tokens = questions_completion_tokens + ?,"
+		" questions_cost_nusd = questions_cost_nusd + ?"
+		" WHERE teacher = ? AND endpoint = ?",
+		"iiiii", (int64_t)v->prompt_tokens, (int64_t)v->completion_tokens,
+		v->cost_nusd, (int64_t)v->teacher, (int64_t)v->endpoint);
+	t->prompt_tokens += v->prompt_tokens;
+	t->cached_prompt_tokens += v->cached_prompt_tokens;
+	t->completion_tokens += v->completion_tokens;
+	t->reasoning_tokens += v->reasoning_tokens;
+	t->cost_nusd += v->cost_nusd;
+	l->totals_changed = true;
 }
 
 void ledger_sum_requests(struct ledger *l)

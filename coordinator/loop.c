@@ -188,6 +188,8 @@ static void run_timers(struct coordinator *c, int64_t now_ms)
 	workers_expire(c, now_ms);
 	if (now_ms >= c->share_at) {
 		workers_divide(c);
+		if (verdicts_name(c, now_ms))
+			workers_order_all(c);
 		c->share_at = now_ms + SHARE_EVERY_MS;
 	}
 	if (now_ms >= c->save_at) {

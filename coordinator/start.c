@@ -188,6 +188,7 @@ static void list_endpoints(struct coordinator *c)
 				teacher->url[u], teacher->model);
 			c->endpoint[e].calibration =
 				ledger_calibration(c->l, (uint16_t)t, (uint16_t)u);
+			verdict_begin(c, &c->endpoint[e]);
 			ledger_put_endpoint(c->l, (uint16_t)t, (uint16_t)u,
 				teacher->name, teacher->url[u], teacher->model,
 				teacher->max_in_flight);

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/text.h"
+#include "common/verdict.h"
 #include "coordinator/db.h"
 
 struct status {
@@ -183,6 +184,18 @@ static void print_calibration(struct db_query *q, FILE *to)
 		fprintf(to, " (%s)", db_text(q, 18));
 }
 
+static void print_gives(struct db_query *q, FILE *to)
+{
+	struct verdict v;
+	char text[VERDICT_TEXT];
+	const char *gives = db_is_null(q, 23) ? "" : db_text(q, 23);
+
+	if (!verdict_read(bytes_of(gives, strlen(gives)), &v))
+		return;
+	verdict_text(&v, text);
+	fprintf(to, "            gives %s\n", text);
+}
+
 static void print_endpoints(struct db *db, FILE *to)
 {
 	struct db_query *q = db_query(db, "SELECT * FROM endpoints", "");
@@ -210,6 +223,7 @@ static void print_endpoints(struct db *db, FILE *to)
 			fprintf(to, "  %lld unscored", (long long)db_int(q, 22));
 		print_calibration(q, to);
 		fprintf(to, "\n");
+		print_gives(q, to);
 	}
 }
 

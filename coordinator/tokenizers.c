@@ -250,3 +250,42 @@ void tokenizers_hear(
 	t->asked_ms = now_ms;
 	send_part(c, t, at->stored);
 }
+
+static bool says(const struct token_table *table, const uint32_t *id, uint32_t n,
+	struct bytes text)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct bytes token;
+
+		if (id[i] >= table->size || !token_table_get(table, id[i], &token))
+			return false;
+		/* Some put a blank before the first word. */
+		if (i == 0 && token.len > 0 && token.data[0] == ' ')
+			token = bytes_of(token.data + 1, token.len - 1);
+		if (token.len > text.len - at ||
+			memcmp(text.data + at, token.data, token.len) != 0)
+			return false;
+		at += token.len;
+	}
+	return at == text.len;
+}
+
+bool tokenizers_agree(struct coordinator *c, uint16_t teacher, const uint32_t *id,
+	uint32_t n, struct bytes text)
+{
+	struct tokenizer tokenizer;
+	struct err err = {0};
+	bool agree;
+
+	if (!c->job.teacher[teacher].tokenizer)
+		return true;
+	if (load(&c->job.teacher[teacher], &tokenizer, &err) != ERR_NONE) {
+		c->fatal = err;
+		return true;
+	}
+	agree = says(&tokenizer.table, id, n, text);
+	tokenizer_release(&tokenizer);
+	return agree;
+}

@@ -123,6 +123,11 @@ static void say_orders(struct coordinator *c, const struct worker *w,
 			.in_flight = w->share[i],
 			.proven = c->endpoint[i].proven,
 			.stopped = c->endpoint[i].stopped,
+			.probe = !c->endpoint[i].verdict_due         ? PROBE_NONE
+				 : c->endpoint[i].asker == w->number ? PROBE_ASK
+								     : PROBE_WAIT,
+			.k = c->endpoint[i].k,
+			.paced = c->endpoint[i].verdict.rate_headers,
 		};
 		if (job_has_int(t->requests_per_minute))
 			order[i].requests_per_minute = (uint32_t)credit_rate(
@@ -243,7 +248,7 @@ static void judge_endpoint(
 		to->proven = to->answered = true;
 		workers_order_all(c);
 	}
-	if (b->status || b->reason) {
+	if ((b->status || b->reason) && !to->cannot_give) {
 		to->status = b->status;
 		to->reason = b->reason;
 	}
@@ -307,6 +312,7 @@ static void hear_beat(struct coordinator *c, struct worker *w,
 		has_returned(c, w->number);
 		workers_divide(c);
 	}
+	verdicts_name(c, now_ms);
 	say_orders(c, w, &lost);
 	free(lost.at);
 }
@@ -345,9 +351,8 @@ static unsigned fair(struct coordinator *c, unsigned want)
 	return part < FAIR_MIN ? (want < FAIR_MIN ? want : FAIR_MIN) : part;
 }
 
-/* It has missed two reports: what it gets now would wait for a whole term if it
- * is dead. */
-static bool is_silent(
+/* What it gets now would wait for a whole term if it is dead. */
+bool worker_is_silent(
 	const struct coordinator *c, const struct worker *w, int64_t now_ms)
 {
 	return now_ms - w->seen_ms > 2 * c->options->heartbeat_ms + SILENT_MIN_MS;
@@ -362,7 +367,7 @@ void workers_feed(struct coordinator *c, int64_t now_ms)
 		struct worker *w = c->worker[i];
 		unsigned granted, can;
 
-		if (w->want == 0 || is_silent(c, w, now_ms))
+		if (w->want == 0 || worker_is_silent(c, w, now_ms))
 			continue;
 		can = affordable(c, fair(c, w->want));
 		granted = can ? grant_prompts(c, w, can, now_ms) : 0;
@@ -444,6 +449,8 @@ void workers_gone(struct coordinator *c, struct worker *w, enum worker_end end)
 	has_returned(c, w->number);
 	free_worker(w);
 	workers_divide(c);
+	if (verdicts_name(c, clock_mono_ms()))
+		workers_order_all(c);
 }
 
 void workers_not_returning(struct coordinator *c, const char *name)
@@ -504,6 +511,9 @@ void workers_hear(struct coordinator *c, const struct link_message *m, struct wi
 		break;
 	case WIRE_DONE:
 		hear_done(c, &w->done);
+		break;
+	case WIRE_VERDICT:
+		verdict_hear(c, &w->verdict);
 		break;
 	case WIRE_BYE:
 		workers_gone(c, from, WORKER_LEFT);

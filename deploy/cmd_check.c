@@ -177,14 +177,13 @@ static struct plan make_plan(const struct job *job, const struct survey *s,
  * is no such thing. */
 static const char *problem_of(const struct job *job, const struct probe_result *r)
 {
-	static char why[400];
+	static char why[VERDICT_WHY];
 
 	why[0] = '\0';
 	for (size_t i = 0; i < job->n_teachers; i++)
 		if (r->reason == REASON_NONE &&
 			strcmp(job->teacher[i].name, r->teacher) == 0)
-			verdict_contradicts(
-				&r->verdict, job, &job->teacher[i], why, sizeof(why));
+			verdict_contradicts(&r->verdict, job, &job->teacher[i], why);
 	return why;
 }
 
@@ -193,22 +192,13 @@ static const char *yes_no(enum eos_row row)
 	return row == EOS_ROW_YES ? "yes" : row == EOS_ROW_NO ? "no" : "unknown";
 }
 
-static json_t *verdict_json(const struct probe_result *r)
+/* And the end's row, which is the job's own answer's. */
+static json_t *verdict_and_end_json(const struct probe_result *r)
 {
-	const struct verdict *v = &r->verdict;
-	char text[200];
+	json_t *verdict = verdict_json(&r->verdict);
 
-	verdict_text(v, text, sizeof(text));
-	return json_pack("{s:s, s:i, s:i, s:b, s:i, s:i, s:[i,i], s:i, s:i, s:b, s:b,"
-			 " s:s, s:b, s:b, s:b, s:s}",
-		"text", text, "questions", (int)v->asked, "refused", (int)v->refused,
-		"known", v->known, "largest_k", (int)v->k, "gives",
-		(int)verdict_gives(v), "candidates", (int)v->least, (int)v->most,
-		"rows", (int)v->n_rows, "rows_sampled_outside", (int)v->n_outside,
-		"token_ids", v->ids, "token_bytes", v->bytes, "logprobs_mode",
-		logprobs_mode_name(v->mode), "reasoning_field", v->reasoning,
-		"prompt_token_ids", v->prompt_ids, "draft_tokens", v->drafts, "eos_row",
-		yes_no(r->eos_row));
+	json_object_set_new(verdict, "eos_row", json_string(yes_no(r->eos_row)));
+	return verdict;
 }
 
 static json_t *endpoint_json(const struct job *job, const struct probe_result *r)
@@ -229,8 +219,8 @@ static json_t *endpoint_json(const struct job *job, const struct probe_result *r
 		(int)r->tokens, "candidates", (int)r->k_least, (int)r->k_most,
 		"token_ids", r->token_ids, "token_bytes", r->token_bytes,
 		"reasoning_bytes", (json_int_t)r->reasoning_len, "content_bytes",
-		(json_int_t)r->content_len, "verdict", verdict_json(r), "problem",
-		problem);
+		(json_int_t)r->content_len, "verdict", verdict_and_end_json(r),
+		"problem", problem);
 }
 
 /* What a teacher's tokenizer.json is; NULL if it has none. The file was read
@@ -319,9 +309,9 @@ static void print_json(const struct job *job, const struct survey *s,
 static void print_verdict(const struct job *job, const struct probe_result *r)
 {
 	const char *problem = problem_of(job, r);
-	char text[200];
+	char text[VERDICT_TEXT];
 
-	verdict_text(&r->verdict, text, sizeof(text));
+	verdict_text(&r->verdict, text);
 	printf("          gives %s\n", text);
 	if (r->verdict.known && r->verdict.k < r->verdict.wanted && !problem[0])
 		printf("          k is %u here, and not %u: logits.required is false\n",

@@ -224,6 +224,9 @@ class RawServer:
 
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path == "/tokenize":
+                    self.send_error(404)
+                    return
                 assert self.path == path, self.path
                 with lock:
                     asked.append(request)

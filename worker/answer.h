@@ -101,6 +101,7 @@ void answer_release(struct answer *answer);
 /* What the question was, as far as judging its answer needs it. */
 struct answer_rules {
 	uint32_t top_logprobs; /* asked for; 0: rows are skipped */
+	uint32_t keep;         /* of them, the most likely ones; 0: all */
 	bool logits_required;  /* rows missing: a reason, not a flag */
 	size_t body_max;       /* bytes; see answer_body_max */
 	bool stream;           /* events were asked for */

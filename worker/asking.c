@@ -109,7 +109,10 @@ struct answer_rules asking_rules(const struct job *job,
 	const struct job_sampling *sampling, const struct endpoint *e,
 	size_t prompt_bytes)
 {
+	uint32_t wanted = (uint32_t)job_teacher_k(job, e->teacher);
+
 	return (struct answer_rules){.top_logprobs = e->top_logprobs,
+		.keep = e->top_logprobs > wanted ? wanted : 0,
 		.logits_required = job->logits_required,
 		.body_max = answer_body_max(
 			sampling->max_tokens, e->top_logprobs, e->stream, prompt_bytes),
@@ -201,7 +204,7 @@ void asking_send(struct worker *w, struct ask *a, const struct answer_rules *rul
 	e->in_flight++;
 	e->asked++;
 	w->n_in_flight++;
-	rate_take(&e->requests, 1);
+	endpoint_count_request(e);
 	http_send(a->transfer, e->target, buf_bytes(&a->body), rules->body_max,
 		read_answer);
 }
@@ -536,6 +539,10 @@ static void count_answer(struct worker *w, struct ask *first, enum reason of_all
 			count_or_zero(first->answer.usage.completion_tokens);
 	}
 	e->tokens_used += (uint64_t)tokens;
+	for (const struct ask *a = first; a; a = a->sibling) {
+		e->prompt_used += count_or_zero(a->answer.usage.prompt_tokens);
+		e->completion_used += count_or_zero(a->answer.usage.completion_tokens);
+	}
 	e->cost_nusd += cost_nusd;
 }
 
@@ -551,8 +558,14 @@ void asking_ended(void *to, struct transfer *transfer, const struct http_outcome
 
 	for (struct ask *a = first; a; a = a->sibling)
 		a->outcome = *o;
+	/* The lists of models and of tokens have limits of their own, or none. */
+	if (first->task || (first == e->question && !e->probing.tokenizes))
+		endpoint_hear_rates(w, e, o);
 	if (first == e->question) {
-		questioning_ended(w, first, o);
+		if (e->probing.asks)
+			probing_ended(w, first, o);
+		else
+			questioning_ended(w, first, o);
 		return;
 	}
 	if (!first->task) {

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/key.h"
+#include "worker/tokenize.h"
 #include "worker/worker.h"
 
 #define MODELS_MAX MIB(1)
@@ -63,6 +64,7 @@ static void make_targets(struct endpoint *e, const char *key)
 		make_target(e, protocol_url(p, e->url, e->job->model, e->stream), key);
 	e->models_target =
 		make_target(e, mem_printf("%s%s", e->url, p->models_path), key);
+	e->tokenize_target = make_target(e, tokenize_url(e->url), key);
 }
 
 enum err_code endpoints_make(struct worker *w, struct err *err)
@@ -95,7 +97,8 @@ enum err_code endpoints_make(struct worker *w, struct err *err)
 			to->stream =
 				teacher->role != JOB_ROLE_SCORE &&
 				protocol_streams(protocol, teacher, &w->job.sampling);
-			to->top_logprobs = (uint32_t)job_teacher_k(&w->job, t);
+			to->top_logprobs = to->ordered_k =
+				(uint32_t)job_teacher_k(&w->job, t);
 			buf_init(&to->own_request, LIMIT_CORPUS_LINE);
 			make_targets(to, keys.text[t]);
 		}
@@ -108,10 +111,12 @@ void endpoints_free(struct worker *w)
 	for (size_t i = 0; i < w->n_endpoints; i++) {
 		http_target_free(w->endpoint[i].target);
 		http_target_free(w->endpoint[i].models_target);
+		http_target_free(w->endpoint[i].tokenize_target);
 		request_form_release(&w->endpoint[i].form);
 		request_form_release(&w->endpoint[i].own_form);
 		buf_release(&w->endpoint[i].own_request);
 		free(w->endpoint[i].questions);
+		probing_release(&w->endpoint[i]);
 	}
 	free(w->endpoint);
 	w->endpoint = NULL;
@@ -138,6 +143,11 @@ void endpoints_take_orders(
 		e->stopped = o->stopped;
 		if (o->proven)
 			e->health.answered = true;
+		e->probe = o->probe;
+		e->paced = o->paced;
+		if (o->k != e->ordered_k)
+			endpoint_ask_for(w, e, o->k);
+		e->ordered_k = o->k;
 		rate_set(&e->requests, o->requests_per_minute, now_ms);
 		rate_set(&e->tokens, o->tokens_per_minute, now_ms);
 	}
@@ -300,9 +310,13 @@ static void make_form(struct worker *w, struct endpoint *e)
 	e->health.reason = REASON_BAD_REQUEST;
 }
 
-void endpoint_lower_k(struct worker *w, struct endpoint *e, uint32_t k)
+void endpoint_ask_for(struct worker *w, struct endpoint *e, uint32_t k)
 {
+	if (e->top_logprobs == k)
+		return;
 	e->top_logprobs = k;
+	if (!e->looked) /* there is no form yet */
+		return;
 	request_form_release(&e->form);
 	request_form_release(&e->own_form);
 	buf_clear(&e->own_request);
@@ -349,13 +363,54 @@ void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome 
 	asking_release(w, a);
 }
 
+/* -- How fast -- */
+
+void endpoint_count_request(struct endpoint *e)
+{
+	rate_take(&e->requests, 1);
+	pace_take(&e->pace);
+}
+
+bool endpoint_is_in_time(struct endpoint *e, int64_t now_ms)
+{
+	return rate_allows(&e->requests, now_ms) && rate_allows(&e->tokens, now_ms) &&
+	       pace_allows(&e->pace, e->paced, e->in_flight, now_ms);
+}
+
+/* What a request uses is what one has used so far; at first, the most it may. */
+static struct pace_use use_of(const struct worker *w, const struct endpoint *e)
+{
+	double n = (double)e->answered;
+	int64_t most = w->job.sampling.max_tokens;
+	double prompt = n > 0 ? (double)e->prompt_used / n : 0;
+	double completion = n > 0               ? (double)e->completion_used / n
+			    : job_has_int(most) ? (double)most
+						: 0;
+
+	return (struct pace_use){{[TOLD_REQUESTS] = 1,
+		[TOLD_TOKENS] = prompt + completion,
+		[TOLD_INPUT] = prompt,
+		[TOLD_OUTPUT] = completion}};
+}
+
+void endpoint_hear_rates(
+	struct worker *w, struct endpoint *e, const struct http_outcome *o)
+{
+	struct pace_use use = use_of(w, e);
+	double part = (double)e->share / (double)e->job->max_in_flight;
+	bool failed = o->reason != REASON_NONE || o->status < 200 || o->status > 299;
+
+	pace_hear(&e->pace, &o->told, part > 0 && part < 1 ? part : 1, &use, failed,
+		clock_wall_ms(), clock_mono_ms());
+}
+
 /* -- Choosing -- */
 
 static bool can_take(struct endpoint *e, int64_t now_ms)
 {
-	return e->looked && !e->stopped && !e->questions &&
+	return e->looked && !e->stopped && !e->questions && !probing_holds(e) &&
 	       e->in_flight < health_allows(&e->health, e->share, now_ms) &&
-	       rate_allows(&e->requests, now_ms) && rate_allows(&e->tokens, now_ms);
+	       endpoint_is_in_time(e, now_ms);
 }
 
 struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms)

@@ -189,6 +189,22 @@ static int64_t retry_after_value(const char *value, bool is_ms)
 	return ms > 0 && ms <= RETRY_AFTER_MAX_MS ? ms : -1;
 }
 
+/* What the headers tell of rate limits, and on which clock. */
+static void read_rates(struct transfer *t, const char *line, size_t len)
+{
+	const char *colon = memchr(line, ':', len);
+	char value[64];
+	time_t at;
+
+	if (!colon || !strchr("xXaAdD", line[0]))
+		return;
+	value_of(line, len, value, sizeof(value));
+	if (!name_is(line, len, "date"))
+		rate_told_header(&t->outcome.told, line, (size_t)(colon - line), value);
+	else if ((at = curl_getdate(value, NULL)) > 0)
+		t->outcome.told.date_ms = (int64_t)at * 1000;
+}
+
 static void read_header(struct transfer *t, const char *line, size_t len)
 {
 	char value[256];
@@ -219,6 +235,8 @@ static void read_header(struct transfer *t, const char *line, size_t len)
 		for (char *p = t->outcome.request_id; *p; p++)
 			if (*p < ' ' || *p > '~')
 				*p = '?';
+	} else {
+		read_rates(t, line, len);
 	}
 }
 
@@ -239,6 +257,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 		t->has_length = t->has_chunked = false;
 		t->outcome.retry_after_ms = -1;
 		t->outcome.request_id[0] = '\0';
+		rate_told_init(&t->outcome.told);
 	} else if (len > 2) {
 		read_header(t, line, len);
 	}
@@ -348,6 +367,7 @@ void http_send(struct transfer *t, const struct http_target *target, struct byte
 	t->header_bytes = t->header_lines = 0;
 	t->has_length = t->has_chunked = false;
 	t->outcome = (struct http_outcome){.retry_after_ms = -1};
+	rate_told_init(&t->outcome.told);
 	t->error[0] = '\0';
 	t->prev = NULL;
 	t->next = t->http->busy;

@@ -24,6 +24,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/reason.h"
+#include "worker/rate_headers.h"
 
 struct http;
 struct transfer;
@@ -62,6 +63,7 @@ struct http_outcome {
 	size_t received; /* body bytes */
 	bool stopped_by_sink;
 	int64_t retry_after_ms; /* -1: not told */
+	struct rate_told told;  /* of the server's rate limits */
 	char request_id[128];   /* "" if not told; printable ASCII only */
 	char detail[160];       /* for logs; escaped */
 };

@@ -105,6 +105,7 @@ static void say_beat(struct worker *w)
 	worker_tell_coordinator(w, &m);
 	free(m.beat.held.at);
 	free(m.beat.endpoint);
+	probing_tell(w);
 }
 
 /* -- What comes in -- */
@@ -343,6 +344,7 @@ static void round_once(struct worker *w)
 	if (w->job_text) {
 		endpoints_look(w, now_ms);
 		http_run(w->http, now_ms, asking_ended, w);
+		probing_run(w, now_ms);
 		asking_start(w, now_ms);
 		storing_send(w, now_ms);
 		leases_ask_for_more(w);

@@ -17,6 +17,7 @@ struct probe {
 	struct probe_result *result;
 	struct questions *questions; /* one an endpoint */
 	bool *asks_own;              /* the job's question is out */
+	bool *tokenizes;             /* or that for a text's ids, or has been */
 	struct bytes messages;
 	size_t n_open;
 };
@@ -90,9 +91,14 @@ static void ask_next(struct probe *p, struct endpoint *e)
 	struct question question;
 	struct err err = {0};
 
-	if (!questions_next(q, &question))
-		ask_own(p, e);
-	else if (!question_ask(&p->w, e, &question, &err))
+	if (!questions_next(q, &question)) {
+		struct ask *unused;
+
+		p->tokenizes[e - p->w.endpoint] = !p->tokenizes[e - p->w.endpoint] &&
+						  question_tokenize(&p->w, e, &unused);
+		if (!p->tokenizes[e - p->w.endpoint])
+			ask_own(p, e);
+	} else if (!question_ask(&p->w, e, &question, &err))
 		close_one(p, e, REASON_BAD_PROMPT, 0, err.msg);
 }
 
@@ -174,13 +180,27 @@ static void own_answered(struct probe *p, struct ask *a, const struct http_outco
 static void answered(struct probe *p, struct ask *a, const struct http_outcome *o)
 {
 	struct endpoint *e = a->endpoint;
-	enum reason reason = question_reason(a, o);
-	enum question_end end = question_end_of(reason, o);
+	enum reason reason;
+	enum question_end end;
 
+	if (p->tokenizes[e - p->w.endpoint] && !p->asks_own[e - p->w.endpoint]) {
+		struct answer_ids ids = {0};
+
+		question_take_tokens(
+			a, o, &ids, &p->questions[e - p->w.endpoint].verdict);
+		free(ids.at);
+		asking_release(&p->w, a);
+		ask_own(p, e);
+		return;
+	}
+	reason = question_reason(a, o);
+	end = question_end_of(reason, o);
 	if (p->asks_own[e - p->w.endpoint]) {
 		own_answered(p, a, o, reason);
 		return;
 	}
+	p->questions[e - p->w.endpoint].verdict.rate_headers =
+		p->questions[e - p->w.endpoint].verdict.rate_headers || o->told.any;
 	questions_take(&p->questions[e - p->w.endpoint], end,
 		end == QUESTION_ANSWERED ? &a->answer : NULL);
 	asking_release(&p->w, a);
@@ -205,17 +225,6 @@ static void ended(void *to, struct transfer *t, const struct http_outcome *o)
 			o->detail[0] ? o->detail : reason_meaning(e->health.reason));
 }
 
-static void begin_questions(
-	struct questions *q, const struct job *job, const struct endpoint *e)
-{
-	struct job of = *job;
-
-	if (e->scores)
-		of.task = JOB_TASK_SCORE;
-	of.top_logprobs = e->top_logprobs;
-	questions_begin(q, &of);
-}
-
 enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	int64_t wait_s, struct probe_result *results, struct err *err)
 {
@@ -234,8 +243,9 @@ enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	p.n_open = code == ERR_NONE ? w->n_endpoints : 0;
 	p.questions = mem_zalloc(w->n_endpoints, sizeof(*p.questions));
 	p.asks_own = mem_zalloc(w->n_endpoints, sizeof(*p.asks_own));
+	p.tokenizes = mem_zalloc(w->n_endpoints, sizeof(*p.tokenizes));
 	for (size_t i = 0; i < w->n_endpoints && code == ERR_NONE; i++) {
-		begin_questions(&p.questions[i], job, &w->endpoint[i]);
+		question_begin(w, &w->endpoint[i], &p.questions[i]);
 		results[i] = (struct probe_result){.teacher = w->endpoint[i].job->name,
 			.url = w->endpoint[i].url,
 			.reason = REASON_TIMEOUT};
@@ -254,5 +264,6 @@ enum err_code probe_endpoints(const struct job *job, struct bytes messages,
 	free(w->ready);
 	free(p.questions);
 	free(p.asks_own);
+	free(p.tokenizes);
 	return code;
 }

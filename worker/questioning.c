@@ -6,6 +6,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "worker/raw_prompt.h"
+#include "worker/tokenize.h"
 #include "worker/worker.h"
 
 /* An endpoint that fails at questions has been asked often enough. */
@@ -42,6 +44,71 @@ bool question_send(struct worker *w, struct ask *a, struct bytes messages,
 	return true;
 }
 
+static const struct job_sampling no_sampling = {.n = 1,
+	.n_per_request = 1,
+	.temperature = (double)NAN,
+	.top_p = (double)NAN,
+	.top_k = JOB_UNSET_INT,
+	.min_p = (double)NAN,
+	.presence_penalty = (double)NAN,
+	.repetition_penalty = (double)NAN,
+	.max_tokens = JOB_UNSET_INT,
+	.seed = JOB_UNSET_INT};
+
+/* Whether the protocol can ask for scores. */
+static bool can_score(struct worker *w, const struct endpoint *e)
+{
+	struct request_terms terms = endpoint_terms(w, e);
+	struct request_form form;
+	struct err err = {0};
+	bool can;
+
+	if (!job_api_scores(e->job->api) || e->scores)
+		return e->scores;
+	terms.sampling = &no_sampling;
+	terms.score = true;
+	terms.stream = terms.needs_ids = false;
+	can = e->protocol->form_init(&form, &terms, &err) == ERR_NONE;
+	request_form_release(&form);
+	return can;
+}
+
+void question_begin(
+	struct worker *w, const struct endpoint *e, struct questions *questions)
+{
+	struct job of = w->job;
+
+	if (e->scores)
+		of.task = JOB_TASK_SCORE;
+	of.top_logprobs = job_teacher_k(&w->job, e->teacher);
+	questions_begin(questions, &of, e->looked && can_score(w, e));
+}
+
+/* What is only scored has no sampling of its own. */
+static struct ask *ask_for_scores(struct worker *w, struct endpoint *e,
+	const struct question *question, struct err *err)
+{
+	struct request_terms terms = endpoint_terms(w, e);
+	struct bytes text = questions_scored();
+	struct answer_rules rules = asking_rules(&w->job, &no_sampling, e, text.len);
+	struct raw_prompt prompt;
+	struct ask *a = asking_take(w);
+
+	a->endpoint = e;
+	a->task = NULL;
+	if (!e->scores)
+		terms.sampling = &no_sampling;
+	terms.score = true;
+	terms.stream = rules.stream = terms.needs_ids = false;
+	terms.top_logprobs = rules.top_logprobs = question->k;
+	rules.keep = 0;
+	terms.logits_required = rules.logits_required = false;
+	rules.scored = raw_prompt_read(text, &prompt);
+	rules.prompt_len = prompt.prompt_len;
+	rules.given = prompt.value;
+	return question_send(w, a, text, &terms, &rules, SEED_NONE, err) ? a : NULL;
+}
+
 struct ask *question_ask(struct worker *w, struct endpoint *e,
 	const struct question *question, struct err *err)
 {
@@ -52,8 +119,11 @@ struct ask *question_ask(struct worker *w, struct endpoint *e,
 		.sampling = questions_sampling(question, &w->job.sampling)};
 	struct job_sampling sampling = w->job.sampling;
 	struct answer_rules rules;
-	struct ask *a = asking_take(w);
+	struct ask *a;
 
+	if (question->score)
+		return ask_for_scores(w, e, question, err);
+	a = asking_take(w);
 	a->endpoint = e;
 	a->task = NULL;
 	sampling.max_tokens = overrides.sampling.max_tokens;
@@ -62,11 +132,47 @@ struct ask *question_ask(struct worker *w, struct endpoint *e,
 	terms.logits_required = false;
 	rules = asking_rules(&w->job, &sampling, e, messages.len);
 	rules.top_logprobs = question->k;
+	rules.keep = 0;
 	rules.logits_required = false;
 	return question_send(w, a, messages, &terms, &rules,
 		       job_has_int(sampling.seed) ? QUESTION_SEED : SEED_NONE, err)
 		       ? a
 		       : NULL;
+}
+
+static bool keep_body(void *owner, const void *bytes, size_t len)
+{
+	struct ask *a = owner;
+
+	buf_add(&a->raw, bytes, len);
+	return !a->raw.over;
+}
+
+bool question_tokenize(struct worker *w, struct endpoint *e, struct ask **out)
+{
+	struct ask *a;
+
+	if (!tokenize_has(e->server))
+		return false;
+	a = asking_take(w);
+	a->endpoint = e;
+	a->task = NULL;
+	a->sent_ms = clock_mono_ms();
+	buf_clear(&a->raw);
+	buf_clear(&a->body);
+	tokenize_write(e->job->model, verdict_tokenized, &a->body);
+	http_send(a->transfer, e->tokenize_target, buf_bytes(&a->body), LIMIT_RAW_BODY,
+		keep_body);
+	*out = a;
+	return true;
+}
+
+void question_take_tokens(struct ask *a, const struct http_outcome *o,
+	struct answer_ids *ids, struct verdict *v)
+{
+	if (o->reason == REASON_NONE && o->status == 200 &&
+		tokenize_read(buf_bytes(&a->raw), ids))
+		v->tokenizer = tokenize_digest(ids);
 }
 
 enum reason question_reason(struct ask *a, const struct http_outcome *o)
@@ -98,18 +204,18 @@ enum question_end question_end_of(enum reason reason, const struct http_outcome 
 static void conclude(struct worker *w, struct endpoint *e)
 {
 	const struct verdict *v = &e->questions->verdict;
-	char why[400], text[200];
+	char why[VERDICT_WHY], text[VERDICT_TEXT];
 	bool too_few = v->known && v->k < v->wanted;
 
-	verdict_text(v, text, sizeof(text));
+	verdict_text(v, text);
 	if (too_few && !w->job.logits_required) {
 		log_warn("worker",
 			"an endpoint gives fewer candidates than the job asks",
 			"url=%s asked=%" PRIu32 " gives=%" PRIu32 " verdict=%s",
 			log_quote(e->url).text, v->wanted, v->k, log_quote(text).text);
-		endpoint_lower_k(w, e, v->k);
+		endpoint_ask_for(w, e, v->k);
 	} else if (too_few) {
-		verdict_contradicts(v, &w->job, e->job, why, sizeof(why));
+		verdict_contradicts(v, &w->job, e->job, why);
 		log_error("worker", "this endpoint cannot give what the job asks",
 			"url=%s why=%s", log_quote(e->url).text, log_quote(why).text);
 		e->health.refused = true;
@@ -135,7 +241,7 @@ static void ask_next(struct worker *w, struct endpoint *e)
 	while (questions_next(e->questions, &question)) {
 		e->question = question_ask(w, e, &question, &err);
 		if (e->question) {
-			rate_take(&e->requests, 1);
+			endpoint_count_request(e);
 			return;
 		}
 		questions_take(e->questions, QUESTION_FAILED, NULL);
@@ -156,23 +262,28 @@ bool questioning_begin(struct worker *w, struct endpoint *e, int64_t sent_ms)
 		return false;
 	e->questionings++;
 	e->questions = mem_zalloc(1, sizeof(*e->questions));
-	questions_begin(e->questions, &w->job);
+	questions_begin(e->questions, &w->job, false);
 	ask_next(w, e);
 	return true;
+}
+
+/* Questions are paid for as anything else. */
+void question_pay(struct endpoint *e, const struct answer_usage *usage)
+{
+	double tokens = (double)count_or_zero(usage->prompt_tokens) +
+			count_or_zero(usage->completion_tokens);
+
+	e->cost_nusd += encode_cost(e->job, usage);
+	e->tokens_used += (uint64_t)tokens;
+	rate_take(&e->tokens, tokens);
 }
 
 void questioning_ended(struct worker *w, struct ask *a, const struct http_outcome *o)
 {
 	struct endpoint *e = a->endpoint;
 	enum question_end end = question_end_of(question_reason(a, o), o);
-	const struct answer_usage *usage = &a->answer.usage;
-	double tokens = (double)count_or_zero(usage->prompt_tokens) +
-			count_or_zero(usage->completion_tokens);
 
-	/* Questions are paid for as anything else. */
-	e->cost_nusd += encode_cost(e->job, usage);
-	e->tokens_used += (uint64_t)tokens;
-	rate_take(&e->tokens, tokens);
+	question_pay(e, &a->answer.usage);
 	questions_take(e->questions, end, end == QUESTION_ANSWERED ? &a->answer : NULL);
 	e->question = NULL;
 	asking_release(w, a);

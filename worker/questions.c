@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/questions.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <math.h>
 
 #include "common/hash.h"
+#include "common/limits.h"
+#include "common/text.h"
 #include "worker/tokens.h"
 
-enum { FIND_K, WARM, ENOUGH };
+enum { PLAIN, FIND_K, WARM, CROWD, MORE, SCORE, ENOUGH };
 
-void questions_begin(struct questions *q, const struct job *job)
+void questions_begin(struct questions *q, const struct job *job, bool can_score)
 {
 	uint32_t k = (uint32_t)job->top_logprobs;
+	bool only_score = job->task == JOB_TASK_SCORE;
 
-	*q = (struct questions){
-		.phase = k > 0 && job->task != JOB_TASK_SCORE ? FIND_K : ENOUGH,
+	*q = (struct questions){.phase = k > 0 ? FIND_K : PLAIN,
 		.refused_k = k + 1,
-		.warm = job_has_real(job->sampling.temperature),
-		.verdict = {.wanted = k, .mode = LOGPROBS_UNKNOWN}};
+		.warm = job_has_real(job->sampling.temperature) && !only_score,
+		.only_score = only_score,
+		.can_score = can_score,
+		.verdict = {.wanted = k, .mode = JOB_MODE_UNKNOWN}};
 }
 
 /* Between an accepted k (or 0) and a refused one: is it one of the caps that
@@ -36,19 +38,36 @@ static uint32_t guess(uint32_t accepted, uint32_t refused)
 	return accepted + (refused - accepted) / 2;
 }
 
-bool questions_next(struct questions *q, struct question *out)
+static uint32_t next_k(const struct questions *q)
 {
 	const struct verdict *v = &q->verdict;
 
+	switch (q->phase) {
+	case FIND_K:
+		return q->refused_k > v->wanted ? v->wanted : guess(v->k, q->refused_k);
+	case WARM:
+	case SCORE:
+		return v->k;
+	case CROWD:
+		return 1;
+	case MORE:
+		return v->k + 1;
+	default:
+		return 0;
+	}
+}
+
+bool questions_next(struct questions *q, struct question *out)
+{
+	bool warmer = q->phase == WARM || q->phase == CROWD;
+
 	if (q->phase == ENOUGH)
 		return false;
-	q->now.temperature = q->warm ? (q->phase == WARM ? 2 : 1) : (double)NAN;
-	if (q->phase == WARM)
-		q->now.k = v->k;
-	else if (q->refused_k > v->wanted)
-		q->now.k = v->wanted;
-	else
-		q->now.k = guess(v->k, q->refused_k);
+	q->now = (struct question){.k = next_k(q),
+		.temperature = !q->warm || q->phase == SCORE ? (double)NAN
+			       : warmer                      ? 2
+							     : 1,
+		.score = q->only_score || q->phase == SCORE};
 	q->verdict.asked++;
 	*out = q->now;
 	return true;
@@ -133,7 +152,8 @@ static void add_row(struct distance *d, const struct question_row *was,
 #define FITS_BETTER 4
 #define TELLING 0.2 /* nat between candidates, that a temperature would halve */
 
-static enum logprobs_mode compare(const struct questions *q, const struct rows *rows)
+static enum job_logprobs_mode compare(
+	const struct questions *q, const struct rows *rows)
 {
 	struct distance d = {0};
 	double limit;
@@ -147,12 +167,12 @@ static enum logprobs_mode compare(const struct questions *q, const struct rows *
 	}
 	limit = FITS * d.n + FITS_OF_ALL * d.spread;
 	if (d.n < 2 || d.spread < TELLING * d.n)
-		return LOGPROBS_UNKNOWN;
+		return JOB_MODE_UNKNOWN;
 	if (d.raw <= limit && d.raw * FITS_BETTER < d.processed)
-		return LOGPROBS_RAW;
+		return JOB_MODE_RAW;
 	if (d.processed <= limit && d.processed * FITS_BETTER < d.raw)
-		return LOGPROBS_PROCESSED;
-	return LOGPROBS_UNKNOWN;
+		return JOB_MODE_PROCESSED;
+	return JOB_MODE_UNKNOWN;
 }
 
 static bool tells_bytes(const struct rows *rows)
@@ -171,6 +191,9 @@ void questions_learn(struct questions *q, const struct answer *a)
 	struct verdict *v = &q->verdict;
 	const struct rows *rows = &a->rows;
 
+	if (a->model.present && !v->model[0])
+		text_escape(a->model.text.data, a->model.text.len, v->model,
+			sizeof(v->model));
 	v->reasoning = v->reasoning || a->reasoning.present;
 	v->prompt_ids = v->prompt_ids || a->prompt_token_ids.present;
 	if (v->wanted == 0 || rows->n == 0)
@@ -188,34 +211,108 @@ void questions_learn(struct questions *q, const struct answer *a)
 		v->n_outside += n > 0 && rows->rank[i] == ROWS_RANK_OUTSIDE;
 	}
 	v->n_rows += rows->n;
+	if (v->n_outside > 0 || v->most > v->k)
+		v->crowds = VERDICT_NO;
+}
+
+/* By an answer with k = 1. If the list is the most likely token's, all of those that
+ * were sampled were the most likely ones, of which the chance is the product of their
+ * probabilities; 1 in 20 is not believed. */
+#define TOO_LUCKY 3.0
+
+static enum verdict_known crowds(const struct rows *rows)
+{
+	double luck = 0;
+
+	for (uint32_t i = 0; i < rows->n; i++) {
+		uint32_t n = rows->first[i + 1] - rows->first[i];
+
+		if (n > 1 || rows->rank[i] == ROWS_RANK_OUTSIDE)
+			return VERDICT_NO;
+		if (n == 0 || rows->rank[i] != 0 || isnan(rows->logprob[i]))
+			return VERDICT_UNKNOWN;
+		luck -= rows->logprob[i];
+	}
+	return luck >= TOO_LUCKY ? VERDICT_YES : VERDICT_UNKNOWN;
+}
+
+/* Does some row have more than k? */
+static bool has_more(const struct rows *rows, uint32_t k)
+{
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (rows->first[i + 1] - rows->first[i] > k)
+			return true;
+	return false;
 }
 
 static void accepted(struct questions *q, const struct answer *answer)
 {
 	struct verdict *v = &q->verdict;
 
-	v->k = q->now.k;
+	v->k = v->ask = q->now.k;
 	v->n_rows = v->least = v->most = v->n_outside = 0;
+	v->crowds = VERDICT_UNKNOWN;
 	v->drafts = false;
 	q->n_kept = 0;
 	if (!answer)
 		return;
 	questions_learn(q, answer);
 	keep_rows(q, &answer->rows);
+	if (q->only_score && answer->rows.n > 0)
+		v->scores = VERDICT_YES;
 }
 
-/* Is the largest k known now? */
-static void narrow(struct questions *q)
+/* What is asked next, once the largest k is known. */
+static int behind(const struct questions *q, int phase)
+{
+	const struct verdict *v = &q->verdict;
+	bool lists = v->k > 0 && v->n_rows > 0 && !q->only_score;
+
+	if (phase < WARM && q->warm && q->n_kept > 0)
+		return WARM;
+	if (phase < CROWD && lists && v->crowds == VERDICT_UNKNOWN)
+		return CROWD;
+	if (phase < MORE && v->crowds == VERDICT_YES && v->k == v->wanted &&
+		v->k < LIMIT_TOP_K)
+		return MORE;
+	if (phase < SCORE && lists && q->can_score)
+		return SCORE;
+	return ENOUGH;
+}
+
+static void take_k(
+	struct questions *q, enum question_end end, const struct answer *answer)
 {
 	struct verdict *v = &q->verdict;
 
+	if (end == QUESTION_REFUSED)
+		q->refused_k = q->now.k;
+	else
+		accepted(q, answer);
 	/* Refused without logprobs, too; or the least of them, and not without. */
 	if (q->refused_k == 0)
 		q->phase = ENOUGH;
 	if (q->refused_k != v->k + 1 || (v->k == 0 && q->now.k != 0))
 		return;
 	v->known = true;
-	q->phase = q->warm && q->n_kept > 0 ? WARM : ENOUGH;
+	q->phase = behind(q, FIND_K);
+}
+
+/* With other rows than those that the verdict is about. */
+static void learn_besides(struct questions *q, const struct answer *answer)
+{
+	struct verdict *v = &q->verdict;
+
+	if (q->phase == PLAIN) {
+		questions_learn(q, answer);
+	} else if (q->phase == CROWD) {
+		v->crowds = crowds(&answer->rows);
+	} else if (q->phase == MORE) {
+		if (has_more(&answer->rows, v->k))
+			v->ask = v->k + 1;
+	} else if (q->phase == SCORE) {
+		v->scores = answer->rows.n > 0 ? VERDICT_YES : VERDICT_NO;
+	}
 }
 
 void questions_take(
@@ -226,20 +323,22 @@ void questions_take(
 	v->refused += end == QUESTION_REFUSED;
 	if (end == QUESTION_FAILED) {
 		q->phase = ENOUGH;
-	} else if (q->phase == WARM) {
-		q->phase = ENOUGH;
-		if (end != QUESTION_ANSWERED)
-			return;
+		return;
+	}
+	if (q->phase == FIND_K) {
+		take_k(q, end, answer);
+		return;
+	}
+	if (end == QUESTION_REFUSED && q->phase == SCORE)
+		v->scores = VERDICT_NO;
+	if (end == QUESTION_ANSWERED && q->phase == WARM) {
 		if (answer->rows.n > 0)
 			v->mode = compare(q, &answer->rows);
 		questions_learn(q, answer);
-	} else {
-		if (end == QUESTION_REFUSED)
-			q->refused_k = q->now.k;
-		else
-			accepted(q, answer);
-		narrow(q);
+	} else if (end == QUESTION_ANSWERED) {
+		learn_besides(q, answer);
 	}
+	q->phase = behind(q, q->phase);
 }
 
 struct bytes questions_messages(bool prefill)
@@ -252,6 +351,16 @@ struct bytes questions_messages(bool prefill)
 
 	return prefill ? bytes_of(begun, sizeof(begun) - 1)
 		       : bytes_of(plain, sizeof(plain) - 1);
+}
+
+struct bytes questions_scored(void)
+{
+	/* Every vocabulary has them. */
+	static const char ids[] =
+		"{\"input_ids\":[100,101,102,103,104,105,106,107,108,109,110,111],"
+		"\"prompt_len\":1}";
+
+	return bytes_of(ids, sizeof(ids) - 1);
 }
 
 struct job_sampling questions_sampling(
@@ -271,102 +380,4 @@ struct job_sampling questions_sampling(
 				      ? most
 				      : QUESTION_TOKENS,
 		.seed = JOB_UNSET_INT};
-}
-
-uint32_t verdict_gives(const struct verdict *v)
-{
-	return v->most < v->k ? v->most : v->k;
-}
-
-void verdict_text(const struct verdict *v, char *out, size_t size)
-{
-	char entries[64] = "", k[16] = "?";
-
-	if (v->wanted == 0) {
-		snprintf(out, size, "no logprobs wanted%s%s",
-			v->reasoning ? " reasoning" : "",
-			v->prompt_ids ? " prompt-ids" : "");
-		return;
-	}
-	if (v->n_rows == 0) {
-		snprintf(out, size, "%s%s%s",
-			v->known ? "no logprobs" : "logprobs unknown",
-			v->reasoning ? " reasoning" : "",
-			v->prompt_ids ? " prompt-ids" : "");
-		return;
-	}
-	if (v->least == v->most)
-		snprintf(entries, sizeof(entries), "%" PRIu32, v->most);
-	else
-		snprintf(entries, sizeof(entries), "%" PRIu32 "-%" PRIu32, v->least,
-			v->most);
-	if (v->known)
-		snprintf(k, sizeof(k), "%" PRIu32, v->k);
-	snprintf(out, size, "k=%s entries=%s %s %s %s %s%s%s%s", k, entries,
-		v->ids ? "ids" : "no-ids", v->bytes ? "bytes" : "bytes-incomplete",
-		v->mode == LOGPROBS_UNKNOWN ? "mode-unknown"
-					    : logprobs_mode_name(v->mode),
-		v->n_outside > 0 ? "sampled-not-always-listed" : "sampled-listed",
-		v->reasoning ? " reasoning" : "", v->prompt_ids ? " prompt-ids" : "",
-		v->drafts ? " drafts" : "");
-}
-
-/* Whether the job itself leaves fewer candidates than it asks for. */
-static bool job_cuts(const struct job *job, const struct job_teacher *teacher)
-{
-	const struct job_sampling *s = &job->sampling;
-
-	return job_has_int(s->top_k) || job_has_real(s->min_p) ||
-	       (job_has_real(s->top_p) && s->top_p < 1) ||
-	       json_object_size(teacher->extra_body) > 0;
-}
-
-static bool gives_too_few(const struct verdict *v, const struct job *job,
-	const struct job_teacher *teacher)
-{
-	if (!v->known || !job->logits_required || verdict_gives(v) >= v->wanted)
-		return false;
-	return v->k < v->wanted || v->most == 0 || v->mode == LOGPROBS_RAW ||
-	       !job_cuts(job, teacher);
-}
-
-bool verdict_contradicts(const struct verdict *v, const struct job *job,
-	const struct job_teacher *teacher, char *why, size_t size)
-{
-	uint32_t gives = verdict_gives(v);
-
-	if (gives_too_few(v, job, teacher)) {
-		if (gives == 0)
-			snprintf(why, size,
-				"logits.top_logprobs asks for %" PRIu32
-				" candidates a token, and "
-				"this endpoint gives none: set it to 0, or logits.required to "
-				"false",
-				v->wanted);
-		else
-			snprintf(why, size,
-				"logits.top_logprobs asks for %" PRIu32
-				" candidates a token, and "
-				"this endpoint gives %" PRIu32
-				" at most: set it to %" PRIu32
-				", or logits.required to false",
-				v->wanted, gives, gives);
-		return true;
-	}
-	if ((v->mode == LOGPROBS_RAW && teacher->logprobs_mode == JOB_MODE_PROCESSED) ||
-		(v->mode == LOGPROBS_PROCESSED &&
-			teacher->logprobs_mode == JOB_MODE_RAW)) {
-		const char *is = logprobs_mode_name(v->mode);
-
-		snprintf(why, size,
-			"teacher '%s' is declared to give %s logprobs, and this endpoint's "
-			"are %s: set its logprobs_mode to \"%s\"",
-			teacher->name, v->mode == LOGPROBS_RAW ? "processed" : "raw",
-			v->mode == LOGPROBS_RAW
-				? "raw (the same at temperature 1 and 2)"
-				: "processed (after temperature)",
-			is);
-		return true;
-	}
-	return false;
 }

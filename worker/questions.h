@@ -13,11 +13,18 @@
  *      token that is another, rows have the same text before them: raw logprobs
  *      are those of the first answer, and those after the temperature have half
  *      the distance to each other.
+ *   3. Likewise, with k = 1, if every sampled token was listed so far. A server
+ *      whose list is the most likely one leaves the sampled one out now and then;
+ *      where it never does, though that should have happened, the sampled one
+ *      takes a place of the list (vLLM's chats), and the k-th is lost.
+ *   4. Then with k + 1, which gives it back; some refuse that.
+ *   5. Where the protocol can score what it is given: whether this server does.
  *
  * A job that sends no temperature is not asked the second: its servers refuse to
  * be told one. The job's other sampling holds, cuts as well. Answers that come
- * besides (the job's own question) may be learned from, too. Where the job only has
- * texts scored, nothing is asked: the questions are for answers.
+ * besides (the job's own question) may be learned from, too. A job without logprobs
+ * asks one question, for the rest. Where the job only has texts scored, the first
+ * is put to a text that is to be scored, and the others are not asked.
  *
  * Pure: the caller asks, and says how it went.
  */
@@ -25,7 +32,7 @@
 #define RETORT_WORKER_QUESTIONS_H
 
 #include "common/job.h"
-#include "store/record.h"
+#include "common/verdict.h"
 #include "worker/answer.h"
 
 /* The least that the Responses API accepts. */
@@ -35,6 +42,7 @@
 struct question {
 	uint32_t k;         /* candidates a token; 0: no logprobs */
 	double temperature; /* NaN: as the job, which sends none */
+	bool score;         /* a text that is given */
 };
 
 enum question_end {
@@ -42,21 +50,6 @@ enum question_end {
 	QUESTION_UNREADABLE, /* accepted, and nothing to be learned */
 	QUESTION_REFUSED,    /* for what it asks */
 	QUESTION_FAILED      /* anything else: there is no point in going on */
-};
-
-struct verdict {
-	uint32_t wanted;         /* the job's k */
-	unsigned asked, refused; /* questions */
-	bool known;              /* the largest k was found, */
-	uint32_t k;              /* this; at most `wanted` */
-	/* Of the answers with that k. */
-	uint32_t n_rows;
-	uint32_t least, most; /* candidates a row; k + 1: the sampled token was added */
-	uint32_t n_outside;   /* rows whose sampled token is not listed */
-	bool ids, bytes;      /* of every token; candidates: ids */
-	bool reasoning;       /* a field of its own */
-	bool prompt_ids, drafts; /* draft: logprob 0 and an empty list */
-	enum logprobs_mode mode; /* as measured */
 };
 
 /* What is kept of the first answer: rows, the most likely candidates of each. */
@@ -74,12 +67,15 @@ struct questions {
 	int phase;
 	uint32_t refused_k; /* the least; wanted + 1: none */
 	struct question now;
-	bool warm; /* a temperature may be sent */
+	bool warm;       /* a temperature may be sent */
+	bool only_score; /* the job's mode, */
+	bool can_score;  /* or the protocol can */
 	uint32_t n_kept;
 	struct question_row kept[QUESTION_ROWS];
 };
 
-void questions_begin(struct questions *q, const struct job *job);
+/* `can_score`: the protocol has a way to ask for the scores of a text. */
+void questions_begin(struct questions *q, const struct job *job, bool can_score);
 /* The next question; false if there is none. */
 bool questions_next(struct questions *q, struct question *out);
 /* How the last one went. `answer` is behind its reader; NULL unless ANSWERED. */
@@ -90,16 +86,10 @@ void questions_learn(struct questions *q, const struct answer *answer);
 
 /* The fixed prompt, as JSON: one that many tokens may follow. */
 struct bytes questions_messages(bool prefill);
+/* The fixed tokens to be scored, likewise (raw_prompt.h). */
+struct bytes questions_scored(void);
 /* The sampling of a question: what it sets, to win over the job's. */
 struct job_sampling questions_sampling(
 	const struct question *question, const struct job_sampling *job);
-
-/* The candidates that a token comes with: the smaller of k and what was seen. */
-uint32_t verdict_gives(const struct verdict *v);
-/* "k=20 entries=20-21 ids bytes raw sampled-listed". */
-void verdict_text(const struct verdict *v, char *out, size_t size);
-/* True if the job needs or declares what the endpoint does not give, and what to do. */
-bool verdict_contradicts(const struct verdict *v, const struct job *job,
-	const struct job_teacher *teacher, char *why, size_t size);
 
 #endif

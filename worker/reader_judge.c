@@ -181,6 +181,8 @@ static enum reason judge_rows(struct reader *r)
 	if (verdict.partial)
 		a->flags |= FLAG_LOGITS_PARTIAL;
 	align_rows(a, &verdict, r->rows.tokens.disagree);
+	if (r->rules.keep > 0)
+		rows_cut(&a->rows, r->rules.keep);
 	return REASON_NONE;
 }
 

@@ -126,4 +126,8 @@ struct rows_verdict {
  */
 struct rows_verdict rows_normalise(struct rows *rows, uint32_t k);
 
+/* Leaves the k most likely candidates of each row, and what follows from them. Behind
+ * rows_normalise. */
+void rows_cut(struct rows *rows, uint32_t k);
+
 #endif

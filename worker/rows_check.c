@@ -278,14 +278,15 @@ static void rank_sampled(struct check *c, uint32_t i, uint32_t begin, uint32_t e
 		r->rank[i] = rank_by_text(r, i, begin, end);
 }
 
-static void weigh(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
+/* Returns the sum of their probabilities. */
+static double weigh(struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
 {
-	const double *logprob = c->r->cand_logprob;
+	const double *logprob = r->cand_logprob;
 	double sum = 0, entropy = 0, tail;
 
 	if (begin == end) {
-		c->r->tail[i] = c->r->entropy[i] = (double)NAN;
-		return;
+		r->tail[i] = r->entropy[i] = (double)NAN;
+		return 0;
 	}
 	for (uint32_t j = begin; j < end; j++) {
 		double p = exp(logprob[j]);
@@ -293,13 +294,12 @@ static void weigh(struct check *c, uint32_t i, uint32_t begin, uint32_t end)
 		sum += p;
 		entropy -= p * logprob[j];
 	}
-	if (sum > c->verdict.sum_max)
-		c->verdict.sum_max = sum;
 	tail = sum < 1 ? 1 - sum : 0;
 	if (tail > 0)
 		entropy -= tail * log(tail);
-	c->r->tail[i] = tail;
-	c->r->entropy[i] = entropy;
+	r->tail[i] = tail;
+	r->entropy[i] = entropy;
+	return sum;
 }
 
 /* `drafted`: no list, where other rows have one. */
@@ -359,9 +359,32 @@ struct rows_verdict rows_normalise(struct rows *r, uint32_t k)
 		r->first[i] = begin;
 		r->first[i + 1] = at;
 		rank_sampled(&c, i, begin, at);
-		weigh(&c, i, begin, at);
+		c.verdict.sum_max = fmax(c.verdict.sum_max, weigh(r, i, begin, at));
 		from = to;
 	}
 	r->m = at;
 	return c.verdict;
+}
+
+void rows_cut(struct rows *r, uint32_t k)
+{
+	uint32_t from = 0, at = 0;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint32_t to = r->first[i + 1], begin = at;
+		uint32_t n = to - from < k ? to - from : k;
+
+		for (uint32_t j = from; j < from + n; j++, at++)
+			if (at != j)
+				move(r, at, j);
+		if (n < to - from) {
+			if (r->rank[i] >= k && r->rank[i] != ROWS_RANK_UNKNOWN)
+				r->rank[i] = ROWS_RANK_OUTSIDE;
+			weigh(r, i, begin, at);
+		}
+		r->first[i] = begin;
+		r->first[i + 1] = at;
+		from = to;
+	}
+	r->m = at;
 }

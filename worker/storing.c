@@ -28,13 +28,19 @@ uint8_t storing_mode(const struct job_teacher *t)
 
 /* Every answer that is offered counts, once; the misaligned ones, too, since to leave
  * them out would choose among the tokens. */
-static void count_alignment(struct ask *a, const struct record *head)
+static void count_alignment(
+	const struct worker *w, struct ask *a, const struct record *head)
 {
+	uint32_t k = a->endpoint->top_logprobs;
+	int64_t wanted = job_teacher_k(&w->job, a->endpoint->teacher);
+
 	if (head->flags & FLAG_MISALIGNED)
 		a->endpoint->misaligned[head->misaligned]++;
-	if (a->endpoint->top_logprobs >= 2)
-		calibrate_add(&a->endpoint->calibration, &a->calibrate, &a->answer,
-			a->endpoint->top_logprobs, (enum eos_row)head->eos_row);
+	if (k > wanted) /* what is more was cut */
+		k = (uint32_t)wanted;
+	if (k >= 2)
+		calibrate_add(&a->endpoint->calibration, &a->calibrate, &a->answer, k,
+			(enum eos_row)head->eos_row);
 }
 
 void storing_offer(struct worker *w, struct task *t)
@@ -84,7 +90,7 @@ static void make_offer(struct worker *w, struct ask *a, bool interned)
 		    w->encoder, &terms, &a->answer, w->tokens, &head, &t->offer)) {
 		task_failed(w, t, REASON_TOO_LARGE, a->outcome.status);
 	} else {
-		count_alignment(a, &head);
+		count_alignment(w, a, &head);
 		if (!scoring_begin(w, a, &head))
 			storing_offer(w, t);
 	}

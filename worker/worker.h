@@ -11,7 +11,8 @@
  *   storing.c   readable answer -> ids -> offer (encode.h) -> PUT -> RESULT
  *   leases.c    all tasks of a lease are settled -> DONE
  *   endpoints.c where requests may go: shares, holds, rates, the first look
- *   questioning.c what an endpoint gives, once it refuses what the job asks
+ *   probing.c     what an endpoint gives, asked once for the fleet at the start
+ *   questioning.c the same, once it refuses what the job asks
  *
  * It touches no disk but for key files. What it holds is bounded: leases by
  * what it asked for, bodies by the requests in flight, offers by the store's
@@ -29,6 +30,7 @@
 #include "worker/calibrate.h"
 #include "worker/encode.h"
 #include "worker/http.h"
+#include "worker/pace.h"
 #include "worker/protocol.h"
 #include "worker/questions.h"
 #include "worker/rate.h"
@@ -116,11 +118,24 @@ struct held {
 	struct held *next;
 };
 
+/* Questions at the start, for the whole fleet. */
+struct probing {
+	bool asks;             /* `questions` are these */
+	bool ask_again;        /* the last one */
+	unsigned tries;        /* of the last one */
+	bool tokenizes;        /* the question that is out is to /tokenize, */
+	bool tokenized;        /* which has been asked */
+	struct answer_ids ids; /* what it said */
+	char *verdict; /* to be told until the orders say that it is known; NULL */
+	struct answer_usage usage; /* of all answers; no count is unknown */
+	int64_t cost_nusd;
+};
+
 struct endpoint {
 	uint16_t teacher, number;
 	const struct job_teacher *job;
 	const char *url;
-	struct http_target *target, *models_target;
+	struct http_target *target, *models_target, *tokenize_target;
 	enum job_server server;
 	bool looked, looking; /* at /models: what server it is */
 	struct ask *look;
@@ -132,18 +147,24 @@ struct endpoint {
 	bool scores; /* what it is given, and samples nothing */
 	bool asked_model_listed;
 
-	uint32_t top_logprobs;       /* asked for: the job's, or fewer */
+	uint32_t top_logprobs;       /* asked for: the job's, fewer, or one more */
+	uint32_t ordered_k;          /* what the coordinator said last */
 	struct questions *questions; /* while it is asked them; else NULL */
 	struct ask *question;        /* that is out */
 	int64_t questioned_ms;       /* when the last questions ended; 0: never */
 	unsigned questionings;
+	uint8_t probe;          /* enum order_probe: who asks at the start */
+	struct probing probing; /* if we do */
 
 	uint32_t share, in_flight;
 	bool stopped;
 	struct rate requests, tokens;
+	bool paced;       /* it tells its rate limits, somebody has seen */
+	struct pace pace; /* what it told us */
 	struct health health;
 	uint64_t asked, answered, retried, latency_ms, tokens_used;
-	uint64_t misaligned[MISALIGNED_N]; /* answers, by the rule they broke */
+	uint64_t prompt_used, completion_used; /* of those that were answered */
+	uint64_t misaligned[MISALIGNED_N];     /* answers, by the rule they broke */
 	struct calibration calibration;
 	uint64_t streamed, first_token_ms, writing_ms, written_tokens;
 	uint64_t unscored; /* samples that its teacher was to score */
@@ -255,9 +276,17 @@ void asking_free(struct worker *w);
 bool question_send(struct worker *w, struct ask *a, struct bytes messages,
 	const struct request_terms *terms, const struct answer_rules *rules,
 	uint64_t seed, struct err *err);
+/* What this endpoint is to be asked. */
+void question_begin(
+	struct worker *w, const struct endpoint *e, struct questions *questions);
 /* NULL: as question_send. */
 struct ask *question_ask(struct worker *w, struct endpoint *e,
 	const struct question *question, struct err *err);
+/* Asks for the ids of a fixed text; false if this server has no way to tell. */
+bool question_tokenize(struct worker *w, struct endpoint *e, struct ask **out);
+/* What was said, into ids and the verdict; nothing if it cannot be read. */
+void question_take_tokens(struct ask *a, const struct http_outcome *o,
+	struct answer_ids *ids, struct verdict *v);
 /* What became of it. */
 enum reason question_reason(struct ask *a, const struct http_outcome *o);
 enum question_end question_end_of(enum reason reason, const struct http_outcome *o);
@@ -266,6 +295,18 @@ enum question_end question_end_of(enum reason reason, const struct http_outcome 
  * or to another. */
 bool questioning_begin(struct worker *w, struct endpoint *e, int64_t sent_ms);
 void questioning_ended(struct worker *w, struct ask *a, const struct http_outcome *o);
+/* What it has cost is the endpoint's. */
+void question_pay(struct endpoint *e, const struct answer_usage *usage);
+
+/* probing.c: questions at the start, by the worker that the coordinator named. */
+/* Asks what is to be asked now. */
+void probing_run(struct worker *w, int64_t now_ms);
+/* Tells what was found out, as long as nobody has heard it. */
+void probing_tell(struct worker *w);
+void probing_ended(struct worker *w, struct ask *a, const struct http_outcome *o);
+/* Whether the endpoint is being asked, or is to be, so that it must be left alone. */
+bool probing_holds(const struct endpoint *e);
+void probing_release(struct endpoint *e);
 
 /* scoring.c: answers that other teachers score before they are stored. */
 /* The teacher that a task is for now, and what that is asked. */
@@ -316,12 +357,19 @@ void endpoints_take_orders(
 	struct worker *w, const struct wire_orders *m, int64_t now_ms);
 void endpoints_look(struct worker *w, int64_t now_ms);
 void endpoint_looked(struct worker *w, struct ask *a, const struct http_outcome *o);
+/* A request has gone. */
+void endpoint_count_request(struct endpoint *e);
+/* An answer's headers: how fast it may be asked from now on. */
+void endpoint_hear_rates(
+	struct worker *w, struct endpoint *e, const struct http_outcome *o);
+/* Whether its rate limits let a request go now. */
+bool endpoint_is_in_time(struct endpoint *e, int64_t now_ms);
 /* The endpoint to ask for a task now, or NULL. */
 struct endpoint *endpoint_for(struct worker *w, const struct task *t, int64_t now_ms);
 /* What all requests to it have in common. */
 struct request_terms endpoint_terms(const struct worker *w, const struct endpoint *e);
 /* From now on it is asked for k candidates a token. */
-void endpoint_lower_k(struct worker *w, struct endpoint *e, uint32_t k);
+void endpoint_ask_for(struct worker *w, struct endpoint *e, uint32_t k);
 /* The form for a prompt's requests, lent until the next call; NULL if this
  * endpoint cannot be asked what the prompt asks for. */
 const struct request_form *endpoint_form(

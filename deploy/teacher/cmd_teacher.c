@@ -19,7 +19,7 @@
 /* The options as they are written, before they mean anything. */
 struct words {
 	const char *host, *port_file, *api_key, *ledger, *retry_after, *references;
-	const char *dialect, *logprobs, *down_status;
+	const char *dialect, *logprobs, *down_status, *quota, *quota_headers;
 	const char *faults, *faults_file;
 	struct option_list models, fault_files, down;
 	int64_t port, seed, slots, queue, latency_ms, overload, max_logprobs,
@@ -78,6 +78,26 @@ static enum err_code read_down(
 	return ERR_NONE;
 }
 
+static enum err_code read_quota(
+	const struct words *w, struct quota *out, struct err *err)
+{
+	static const char *const headers[] = {"none", "openai", "anthropic"};
+	char rest;
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(w->quota_headers, headers[i]) == 0)
+			out->headers = (enum quota_headers)i;
+	if (strcmp(w->quota_headers, headers[out->headers]) != 0)
+		return err_set(err, ERR_INVALID,
+			"--quota-headers: say none, openai or anthropic");
+	if (w->quota && (sscanf(w->quota, "%lf:%lf%c", &out->requests, &out->seconds,
+				 &rest) != 2 ||
+				!(out->requests >= 1 && out->seconds > 0)))
+		return err_set(err, ERR_INVALID, "--quota: %s is not REQUESTS:SECONDS",
+			log_quote(w->quota).text);
+	return ERR_NONE;
+}
+
 static enum err_code read_faults(
 	const struct words *w, struct fault_plan *out, struct err *err)
 {
@@ -106,6 +126,8 @@ static enum err_code read_settings(
 
 	if (code == ERR_NONE)
 		code = read_down(w, out, err);
+	if (code == ERR_NONE)
+		code = read_quota(w, &out->quota, err);
 	if (code == ERR_NONE)
 		code = read_faults(w, &out->faults, err);
 	if (code == ERR_NONE && w->overload != 429 && w->overload != 503)
@@ -168,6 +190,7 @@ static struct words words = {.host = "127.0.0.1",
 	.dialect = "vllm",
 	.logprobs = "raw",
 	.down_status = "503",
+	.quota_headers = "openai",
 	.queue = -1,
 	.overload = 503,
 	.max_logprobs = 20,
@@ -211,6 +234,8 @@ static const struct option options[] = {
 	INTEGER("latency-ms", "MS", &words.latency_ms, 0, 1e7, "before every answer (0)"),
 	INTEGER("overload", "STATUS", &words.overload, 429, 503, "when too many wait: 503 or 429 (503)"),
 	TEXT("retry-after", "VALUE", &words.retry_after, "header of every 429 and 503"),
+	TEXT("quota", "N:S", &words.quota, "refuse with 429 more than N requests in S seconds"),
+	TEXT("quota-headers", "STYLE", &words.quota_headers, "tell of it: openai, anthropic or none (openai)"),
 	LIST("down", "FROM:TO", &words.down, "down between these seconds; may be given again"),
 	TEXT("down-status", "STATUS", &words.down_status, "503, 429, or refuse: do not listen (503)"),
 	TEXT("faults", "NAME=RATE,...", &words.faults, "misbehave so often; see --list-faults"),

@@ -169,6 +169,16 @@ bool exchange_record(
 	return false;
 }
 
+static void tell_quota(struct exchange *e)
+{
+	struct quota_header told[3];
+	unsigned n =
+		quota_tell(&e->server->quota, clock_mono_us(), clock_wall_ms(), told);
+
+	for (unsigned i = 0; i < n; i++)
+		MHD_add_response_header(e->response, told[i].name, told[i].value);
+}
+
 void exchange_respond(
 	struct exchange *e, unsigned status, struct buf *body, const char *type)
 {
@@ -186,6 +196,7 @@ void exchange_respond(
 	}
 	MHD_add_response_header(e->response, "Content-Type", type);
 	MHD_add_response_header(e->response, "x-request-id", e->nonce);
+	tell_quota(e);
 	exchange_ready(e);
 }
 
@@ -487,6 +498,10 @@ void exchange_begin(struct exchange *e)
 	s->counters.asked++;
 	if (!admit(e))
 		return;
+	if (!quota_take(&s->quota, clock_mono_us())) {
+		exchange_refuse(e, 429, "quota", "too many requests", NULL);
+		return;
+	}
 	read_question(e);
 	if (e->fault &&
 		(e->fault->trick == TRICK_STATUS || e->fault->trick == TRICK_REDIRECT ||

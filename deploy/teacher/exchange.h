@@ -54,6 +54,7 @@ struct server {
 	struct teacher teacher;
 	struct press press;
 	struct load load;
+	struct quota quota;
 	struct ledger ledger;
 	struct attempts attempts;
 	struct fault_plan faults;

@@ -303,6 +303,7 @@ static enum err_code start(struct server *s, struct err *err)
 	randombytes_buf(&s->nonce_base, sizeof(s->nonce_base));
 	s->faults = s->settings->faults;
 	s->load.settings = s->settings->load;
+	s->quota = s->settings->quota;
 	buf_init(&s->first_body, MIB(2));
 	buf_init(&s->bomb, MIB(16));
 	teacher_init(&s->teacher, &s->settings->teacher);

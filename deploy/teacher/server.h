@@ -13,6 +13,7 @@
 #include "deploy/teacher/dialect.h"
 #include "deploy/teacher/faults.h"
 #include "deploy/teacher/load.h"
+#include "deploy/teacher/quota.h"
 #include "deploy/teacher/teacher.h"
 
 #define DOWN_REFUSE (-1) /* in the place of a status */
@@ -36,6 +37,7 @@ struct server_settings {
 	struct load_settings load;
 	int overload_status;
 	const char *retry_after; /* NULL: none is sent */
+	struct quota quota;
 	struct fault_plan faults;
 	const char *const *fault_files;
 	size_t n_fault_files;

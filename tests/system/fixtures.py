@@ -163,7 +163,7 @@ def play(retort, api, group, cases, write):
     wrong = []
     with Rig(retort) as r:
         r.corpus([line_of(c, scored) for c in cases])
-        r.job(player.port, teacher={
+        r.job(player.port, probe=False, teacher={
             "url": "http://127.0.0.1:%d%s" % (player.port, BASE.get(api, "/v1")), "api": api,
             "model": model, "stream": stream, "api_key_env": "TEACHER_KEY",
             "max_in_flight": 1 if scored else 32,

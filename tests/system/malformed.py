@@ -55,7 +55,8 @@ TEACHER = {"api_key_env": "TEACHER_KEY",
 def rig_for(retort, server, n_prompts, **changes):
     r = Rig(retort)
     r.corpus(problems(n_prompts, seed=3))
-    r.job(server.port, teacher=TEACHER, sampling={"n": 1}, retry={"attempts": 2}, **changes)
+    r.job(server.port, teacher=TEACHER, sampling={"n": 1}, retry={"attempts": 2}, probe=False,
+          **changes)
     return r
 
 
@@ -155,7 +156,7 @@ def the_same_text_elsewhere(retort):
     """One body for all prompts: a broken cache in front of the teacher."""
     with Server(retort) as t, Rig(retort) as r:
         r.corpus(problems(1, seed=3))
-        r.job(t.port, sampling={"n": 1}, teacher={"stream": False})
+        r.job(t.port, probe=False, sampling={"n": 1}, teacher={"stream": False})
         r.run()
         t.control(faults="same-body=1")
         r.corpus(problems(9, seed=3))

@@ -166,9 +166,10 @@ def assert_adds_up(s, max_in_flight):
     for key in ("prompts_done", "prompts_failed", "samples_committed", "samples_accepted",
                 "samples_duplicate", "samples_failed"):
         assert total(live, key) == p[key], (key, total(live, key), p[key])
-    # What samples have cost that were given up is in no shard.
+    # What samples have cost that were given up is in no shard, nor what questions have.
     for key in ("prompt_tokens", "completion_tokens", "cost_usd"):
-        assert near(p[key], total(live, key) + total(s["failures"], key)), (key, p)
+        assert near(p[key], total(live, key) + total(s["failures"], key) +
+                    total(s["endpoints"], "questions_" + key)), (key, p)
     assert total(live, "prompts") == p["prompts_total"]
     for x in live:
         ended = x["prompts_done"] + x["prompts_failed"]

@@ -40,7 +40,8 @@ def look(r, *export):
 
 
 def job(r, server, k, temperature, mode):
-    r.job(server.port, teacher={"logprobs_mode": mode},
+    # Some of these would be found before the first prompt: see probe.py.
+    r.job(server.port, probe=False, teacher={"logprobs_mode": mode},
           sampling={"n": N, "temperature": temperature}, logits={"top_logprobs": k})
 
 

@@ -99,7 +99,11 @@ def one(retort, api):
         assert kept["i3"]["prompt"] == {"input_ids": LINES[15]["input_ids"]}
         tokens, outside = map(sum, zip(*counts))
         assert tokens > 200 and outside > 20, (tokens, outside)
-        assert len(t.asked) == len(rows), (len(t.asked), len(rows))
+        # And what it gives, by questions at the start.
+        gives = json.loads(r.query("select gives from endpoints")[0]["gives"])
+        assert gives["largest_k"] == K and gives["token_ids"], gives
+        assert gives["prompt_logprobs"] == (api != "llamacpp" or None), gives
+        assert len(t.asked) == len(rows) + gives["questions"], (len(t.asked), gives)
         shown = r.command("show", r.run_dir, "i3", "0")
         assert '{"input_ids":[266,' in shown.stdout, shown.stdout
         print("  %s: %d tokens with %d candidates each, %d sampled beyond them, all as the "
@@ -175,6 +179,8 @@ def what_is_given_is_scored(retort):
             checked = r.command("check", r.job_path)
             assert checked.returncode == 0, checked.stdout + checked.stderr
             r.run(workers=2)
+            gives = json.loads(r.query("select gives from endpoints")[0]["gives"])
+            assert gives["prompt_logprobs"] and gives["largest_k"] == K, gives
             rows = {row["id"]: row for row in r.export("--logits")}
             r.verify()
             reasons = [x["reason"] for x in r.query("select * from rejects order by line")]
@@ -230,7 +236,7 @@ def trl_needs_token_ids(retort):
         r.job(t.port, teacher={"api": "trl", "model": "raw",
                                "url": "http://127.0.0.1:%d" % t.port},
               sampling={"n": 1, "temperature": None, "max_tokens": None, "seed": None},
-              logits={"top_logprobs": K}, mode="score", retry={"attempts": 1})
+              logits={"top_logprobs": K}, mode="score", retry={"attempts": 1}, probe=False)
         r.run(expect=3)
         (failed,) = r.query("select * from failures")
         assert failed["reason"] == "bad_prompt" and not t.asked, failed

@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -68,12 +69,26 @@ class Restartable(Server):
         wait_until(listens)
 
 
+def prompt_digest(*messages):
+    """As the teacher's ledger has it: of roles and contents (MODEL.md, section 3)."""
+    parts = [part.encode() for message in messages for part in message]
+    return hashlib.blake2b(b"".join(struct.pack("<I", len(p)) + p for p in parts),
+                           digest_size=16).hexdigest()
+
+
+# What endpoints are asked at the start of a run (worker/questions.c).
+QUESTION_TEXT = "Name any animal, plant or place."
+QUESTION = prompt_digest(("user", QUESTION_TEXT))
+
+
 class OwnTeacher:
     """A teacher of a test's own, for what the built-in one would not do.
 
     `answer(request, handler)` gets the request's JSON and returns (status, body,
     headers), or None if it has answered, or not, by itself. The model list is there.
+    Jobs at its port ask no questions at their start, unless they say so.
     """
+    ports = set()
 
     def __init__(self, answer):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -112,6 +127,7 @@ class OwnTeacher:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
+        self.ports.add(self.port)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
     def __enter__(self):
@@ -194,6 +210,8 @@ class Rig:
                              "model": "teacher", "max_in_flight": 32}],
                "sampling": {"n": 2, "temperature": 0.7, "max_tokens": 1024, "seed": 11},
                "logits": {"top_logprobs": 5}}
+        if port in OwnTeacher.ports:
+            job["probe"] = False
         for key, value in changes.items():
             if key == "teacher":
                 job["teachers"][0].update(value)
@@ -271,9 +289,13 @@ class Rig:
         done = self.command("verify", self.run_dir)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def teacher_ledger(self, server):
+    def teacher_ledger(self, server, questions=False):
+        """What the teacher was asked; with `questions`, those of the run's start too."""
         with open(server.ledger, encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
+            lines = [json.loads(line) for line in f]
+        # One that is refused, for k + 1 candidates or so, has not been read.
+        return [x for x in lines if questions or x["digest"] != QUESTION and
+                (x["digest"] or x["status"] != 400)]
 
     # -- oracles --
 

@@ -83,6 +83,8 @@ def job(r, sampler, scorers, n=2, **changes):
     changes["sampling"] = {"n": n, "temperature": 0.7, "max_tokens": 700, "seed": 11,
                            **changes["sampling"]}
     changes["logits"] = {"top_logprobs": K, "profile": "exact", **changes["logits"]}
+    # What is counted here are samples and scores alone.
+    changes.setdefault("probe", False)
     return r.job(sampler.port, teachers=teachers, **changes)
 
 

@@ -92,7 +92,7 @@ static void ledger__refuses_another_version_and_what_is_none(void **state)
 	rig.l = NULL;
 	assert_int_equal(ledger_open(rig.path, &l, &is_new, &err), ERR_REFUSED);
 	assert_null(l);
-	assert_non_null(strstr(err.msg, "has ledger version 9, this build has 2"));
+	assert_non_null(strstr(err.msg, "has ledger version 9, this build has 3"));
 	assert_int_equal(ledger_open(text, &l, &is_new, &err), ERR_CORRUPT);
 	assert_int_equal(
 		ledger_open("/no/such/folder/x", &l, &is_new, &err), ERR_NOT_FOUND);

@@ -48,7 +48,8 @@ static void views__have_the_columns_they_always_had(void **state)
 			"teacher,url,model,state,max_in_flight,in_flight,asked,answered,"
 			"retried,latency_ms,first_token_ms,tokens_per_s,tokens,cost_usd,last_reason,last_status,"
 			"misaligned,calibration,calibration_why,calibration_tokens,"
-			"first_z,beyond_z,unscored"},
+			"first_z,beyond_z,unscored,gives,questions_prompt_tokens,questions_completion_tokens,"
+			"questions_cost_usd"},
 		{"SELECT * FROM alignment", "teacher,url,rule,samples"},
 		{"SELECT * FROM failures",
 			"prompt_no,sample,revision,reason,http_status,attempts,"
@@ -190,6 +191,9 @@ static void workers_and_endpoints__add_up(void **state)
 		.tokens = 100,
 		.cost_nusd = 500000000};
 	uint32_t a = ledger_join_worker(rig.l, 1, bytes_of("a", 1), 1767225600000);
+	const struct wire_verdict asked = {
+		.prompt_tokens = 7, .completion_tokens = 11, .cost_nusd = 2000000};
+	char *gives;
 
 	(void)state;
 	ledger_join_worker(rig.l, 2, bytes_of("b", 1), 1767225600000);
@@ -206,13 +210,38 @@ static void workers_and_endpoints__add_up(void **state)
 	check("SELECT * FROM workers WHERE name = 'a'",
 		"1|a|joined|2026-01-01T00:00:00.000Z|2026-01-01T00:00:01.000Z|2|30|8|40|20|6");
 	check("SELECT * FROM endpoints WHERE url = 'http://x/v1'",
-		"t0|http://x/v1|m|new|64|4|20|10|3|2500|300|40.0|100|0.5|none|0|0|-|-|0|0.0|0.0|3");
+		"t0|http://x/v1|m|new|64|4|20|10|3|2500|300|40.0|100|0.5|none|0|0|-|-|0|0.0|0.0|3|-|0|0|0.0");
 	check("SELECT * FROM endpoints WHERE url = 'http://y/v1'",
-		"t0|http://y/v1|m|held|64|8|40|10|6|2500|300|40.0|200|1.0|overloaded|503|0|-|-|0|0.0|0.0|6");
+		"t0|http://y/v1|m|held|64|8|40|10|6|2500|300|40.0|200|1.0|overloaded|503|0|-|-|0|0.0|0.0|6|-|0|0|0.0");
+	/* What it gives holds for its address and for these settings. */
+	assert_null(ledger_verdict(rig.l, 0, 0, "http://x/v1", "m"));
+	ledger_put_verdict(rig.l, 0, 0, "{\"k\":1}");
+	check("SELECT gives FROM endpoints WHERE url = 'http://x/v1'", "{\"k\":1}");
+	gives = ledger_verdict(rig.l, 0, 0, "http://x/v1", "m");
+	assert_string_equal(gives, "{\"k\":1}");
+	free(gives);
+	assert_null(ledger_verdict(rig.l, 0, 0, "http://y/v1", "m"));
+	assert_null(ledger_verdict(rig.l, 0, 0, "http://x/v1", "n"));
+	rig.l->totals.settings++;
+	assert_null(ledger_verdict(rig.l, 0, 0, "http://x/v1", "m"));
+	ledger_pay_questions(rig.l, &asked);
+	ledger_pay_questions(rig.l, &asked);
+	check("SELECT questions_prompt_tokens, questions_completion_tokens,"
+	      " questions_cost_usd FROM endpoints WHERE url = 'http://x/v1'",
+		"14|22|0.004");
+	assert_int_equal(rig.l->totals.prompt_tokens, 14);
+	assert_int_equal(rig.l->totals.completion_tokens, 22);
+	assert_int_equal(rig.l->totals.cost_nusd, 4000000);
+	rig.l->totals.settings--;
+	ledger_doubt_verdict(rig.l, 0, 0);
+	assert_null(ledger_verdict(rig.l, 0, 0, "http://x/v1", "m"));
+	check("SELECT gives FROM endpoints WHERE url = 'http://x/v1'", "{\"k\":1}");
+	ledger_put_verdict(rig.l, 0, 0, NULL);
+	check("SELECT gives FROM endpoints WHERE url = 'http://x/v1'", "-");
 	/* Nobody has been there: shown, with zeros. */
 	ledger_put_endpoint(rig.l, 1, 0, "t1", "http://z/v1", "m", 8);
 	check("SELECT * FROM endpoints WHERE teacher = 't1'",
-		"t1|http://z/v1|m|new|8|0|0|0|0|-|-|-|0|0.0|none|0|0|-|-|0|0.0|0.0|0");
+		"t1|http://z/v1|m|new|8|0|0|0|0|-|-|-|0|0.0|none|0|0|-|-|0|0.0|0.0|0|-|0|0|0.0");
 }
 
 static void alignment__is_counted_by_endpoint_and_rule(void **state)

@@ -10,14 +10,14 @@ static const struct {
 } pinned[] = {{0, "none"}, {1, "connect"}, {2, "dns"}, {3, "tls"}, {4, "rate_limited"},
 	{5, "overloaded"}, {6, "server_error"}, {7, "unauthorized"}, {8, "payment"},
 	{9, "not_found"}, {10, "redirect"}, {11, "no_answer"}, {12, "connection_lost"},
-	{20, "bad_request"}, {21, "prompt_too_long"}, {30, "timeout"}, {31, "body_cut"},
-	{32, "body_too_long"}, {33, "bad_headers"}, {34, "encoded_body"},
-	{40, "bad_json"}, {41, "bad_text"}, {42, "wrong_shape"}, {43, "error_object"},
-	{44, "no_choices"}, {45, "empty"}, {46, "no_finish_reason"},
-	{47, "unknown_finish_reason"}, {48, "aborted"}, {49, "wrong_model"},
-	{50, "bad_usage"}, {51, "logprobs_missing"}, {52, "bad_logprobs"},
-	{53, "secret_echo"}, {60, "too_large"}, {61, "store_refused"},
-	{62, "worker_crash"}, {63, "bad_prompt"}};
+	{13, "cannot_give"}, {20, "bad_request"}, {21, "prompt_too_long"},
+	{30, "timeout"}, {31, "body_cut"}, {32, "body_too_long"}, {33, "bad_headers"},
+	{34, "encoded_body"}, {40, "bad_json"}, {41, "bad_text"}, {42, "wrong_shape"},
+	{43, "error_object"}, {44, "no_choices"}, {45, "empty"},
+	{46, "no_finish_reason"}, {47, "unknown_finish_reason"}, {48, "aborted"},
+	{49, "wrong_model"}, {50, "bad_usage"}, {51, "logprobs_missing"},
+	{52, "bad_logprobs"}, {53, "secret_echo"}, {60, "too_large"},
+	{61, "store_refused"}, {62, "worker_crash"}, {63, "bad_prompt"}};
 
 static void reason__numbers_and_names_never_change(void **state)
 {

@@ -10,7 +10,7 @@ static struct bytes text(const char *s)
 }
 
 /* One message of each type that has lists, and a few of the others. */
-static size_t examples(struct wire out[16])
+static size_t examples(struct wire out[32])
 {
 	static struct wire_lease lease[2] = {{1, 2, 3}, {4, 5, 6}};
 	static struct wire_wanted wanted = {3, 1};
@@ -24,7 +24,8 @@ static size_t examples(struct wire out[16])
 		.misaligned = {[MISALIGNED_ROWS] = 3, [MISALIGNED_SPANS] = 70000},
 		.calibration_use = CALIBRATION_APPLIES,
 		.calibration = {5, 6, {7, 8, 9, 10}, {11, 12, 13, UINT64_MAX}}};
-	static struct wire_endpoint_order order = {1, 2, 3, 4, 5, true, true};
+	static struct wire_endpoint_order order = {
+		1, 2, 3, 4, 5, true, true, PROBE_ASK, 6, true};
 	static struct wire_shard_totals totals = {.shard = 9,
 		.accepted = 3,
 		.n_lines = 3,
@@ -68,6 +69,8 @@ static size_t examples(struct wire out[16])
 		.type = WIRE_ORDERS, .orders = {{1, lease}, 1, &order, 1}};
 	out[n++] = (struct wire){.type = WIRE_FAILED,
 		.failed = {1, 2, 3, 4, {5, 6, 7}, 8, 9, 10, 11, 12, -13}};
+	out[n++] = (struct wire){.type = WIRE_VERDICT,
+		.verdict = {1, 2, text("{}"), 3, 4, 5, 6, -7, 1, &id}};
 	out[n++] = (struct wire){.type = WIRE_TOTALS,
 		.totals = {5, true, false, 99, 1, &totals, {1, &key}}};
 	out[n++] = (struct wire){.type = WIRE_HAVE, .have = {5, {1, &key}}};
@@ -117,7 +120,7 @@ static void beat__may_have_rules_that_we_do_not_know(void **state)
 
 static void wire__comes_back_as_it_went(void **state)
 {
-	struct wire all[16];
+	struct wire all[32];
 	size_t n = examples(all);
 
 	(void)state;
@@ -158,7 +161,7 @@ static void wire__comes_back_as_it_went(void **state)
 
 static void wire__survives_any_bytes(void **state)
 {
-	struct wire all[16];
+	struct wire all[32];
 	size_t n = examples(all);
 	struct chance c = {7};
 
