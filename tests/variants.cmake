@@ -37,17 +37,19 @@ if(NOT RETORT_SANITIZE STREQUAL "thread")
     list(APPEND sources ${names})
   endforeach()
   retort_avx2(${CMAKE_SOURCE_DIR}/worker/openai_row_avx2.c)
+  retort_avx2(${CMAKE_SOURCE_DIR}/worker/rows_weigh_avx2.c)
   add_executable(retort_tsan ${sources})
   target_include_directories(retort_tsan PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(retort_tsan PRIVATE _GNU_SOURCE
-                             RETORT_VERSION="${PROJECT_VERSION}")
+                             RETORT_VERSION="${PROJECT_VERSION}"
+                             $<$<BOOL:${RETORT_MVEC}>:RETORT_HAS_MVEC=1>)
   target_compile_options(retort_tsan PRIVATE -O1 -g -fno-omit-frame-pointer
                          -fno-strict-aliasing -fsanitize=thread)
   target_link_options(retort_tsan PRIVATE -fsanitize=thread)
   target_link_libraries(retort_tsan PRIVATE PkgConfig::ZMQ PkgConfig::CURL
     PkgConfig::SQLITE PkgConfig::LMDB PkgConfig::JANSSON PkgConfig::ZSTD PkgConfig::ZLIB
     PkgConfig::XXHASH PkgConfig::ONIG PkgConfig::UTF8PROC PkgConfig::SODIUM
-    PkgConfig::MICROHTTPD Threads::Threads m)
+    PkgConfig::MICROHTTPD Threads::Threads m ${RETORT_MVEC})
   if(RETORT_SYSTEM_PYTHON)
     add_test(NAME system/tsan COMMAND ${RETORT_SYSTEM_PYTHON}
              ${CMAKE_CURRENT_SOURCE_DIR}/system/lifecycle.py $<TARGET_FILE:retort_tsan>)

@@ -7,6 +7,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "worker/rows_weigh.h"
 
 /* Places for the ids of one row, at most half full: a power of two. */
 #define SEEN_MAX 4096
@@ -281,25 +282,18 @@ static void rank_sampled(struct check *c, uint32_t i, uint32_t begin, uint32_t e
 /* Returns the sum of their probabilities. */
 static double weigh(struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
 {
-	const double *logprob = r->cand_logprob;
-	double sum = 0, entropy = 0, tail;
+	struct weight w;
+	double tail;
 
 	if (begin == end) {
 		r->tail[i] = r->entropy[i] = (double)NAN;
 		return 0;
 	}
-	for (uint32_t j = begin; j < end; j++) {
-		double p = exp(logprob[j]);
-
-		sum += p;
-		entropy -= p * logprob[j];
-	}
-	tail = sum < 1 ? 1 - sum : 0;
-	if (tail > 0)
-		entropy -= tail * log(tail);
+	w = rows_weigh(r->cand_logprob + begin, end - begin);
+	tail = w.sum < 1 ? 1 - w.sum : 0;
 	r->tail[i] = tail;
-	r->entropy[i] = entropy;
-	return sum;
+	r->entropy[i] = tail > 0 ? w.entropy - tail * log(tail) : w.entropy;
+	return w.sum;
 }
 
 /* `drafted`: no list, where other rows have one. */
