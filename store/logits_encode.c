@@ -19,10 +19,13 @@
 #define GAPS_MIN 4096
 #define VARINT_MAX 5
 
-struct bits {
+/* Where symbols and extra bits go. Loops have a copy of their own: through the
+ * encoder, compilers would fetch it again behind every byte that is stored. */
+struct sink {
+	unsigned char *end; /* of the symbols written so far */
+	unsigned char *at;  /* of the bits */
 	uint64_t word;
 	unsigned n; /* bits in word, below 8 */
-	unsigned char *at;
 };
 
 struct logits_encoder {
@@ -33,11 +36,11 @@ struct logits_encoder {
 	size_t row, rows;     /* first row, how many */
 	size_t n_rows_listed; /* with candidates */
 	float steps;
-	unsigned char *symbols, *end; /* of what is written so far */
+	unsigned char *symbols;
 	size_t cap_symbols;
 	unsigned char *extra;
 	size_t cap_extra;
-	struct bits bits;
+	struct sink sink;
 	uint32_t *keys; /* [rows] of the rank before */
 	size_t cap_keys;
 	size_t ends[24]; /* where zstd's blocks shall end */
@@ -113,7 +116,7 @@ static struct logits thin(struct logits_encoder *e, const struct logits *l)
 }
 
 /* Always writes, since when a word is full could not be guessed. */
-static inline void put_bits(struct bits *b, uint32_t value, unsigned n)
+static inline void put_bits(struct sink *b, uint32_t value, unsigned n)
 {
 	b->word |= (uint64_t)value << b->n;
 	b->n += n;
@@ -124,21 +127,21 @@ static inline void put_bits(struct bits *b, uint32_t value, unsigned n)
 }
 
 static inline void put_code(
-	struct logits_encoder *e, struct number_code code, unsigned from_symbol)
+	struct sink *s, struct number_code code, unsigned from_symbol)
 {
-	*e->end++ = (unsigned char)(code.symbol + from_symbol);
-	put_bits(&e->bits, code.extra, code.n_extra);
+	*s->end++ = (unsigned char)(code.symbol + from_symbol);
+	put_bits(s, code.extra, code.n_extra);
 }
 
-static inline void put_number(struct logits_encoder *e, uint32_t number)
+static inline void put_number(struct sink *s, uint32_t number)
 {
-	put_code(e, number_code(number), 0);
+	put_code(s, number_code(number), 0);
 }
 
 /* Symbols from here on have a table of their own. */
 static void end_column(struct logits_encoder *e)
 {
-	size_t at = (size_t)(e->end - e->symbols);
+	size_t at = (size_t)(e->sink.end - e->symbols);
 
 	if (at - (e->n_ends ? e->ends[e->n_ends - 1] : 0) >= COLUMN_MIN &&
 		e->n_ends < sizeof(e->ends) / sizeof(e->ends[0]) - 1)
@@ -161,8 +164,8 @@ static void put_rows(struct logits_encoder *e, size_t candidate)
 	const struct logits *l = e->l;
 	unsigned char *column[ROW_COLUMNS];
 
-	for (unsigned c = 0; c < ROW_COLUMNS; c++, e->end += e->rows)
-		column[c] = e->end;
+	for (unsigned c = 0; c < ROW_COLUMNS; c++, e->sink.end += e->rows)
+		column[c] = e->sink.end;
 	for (size_t r = 0; r < e->rows; r++) {
 		size_t i = e->row + r;
 		unsigned at = place_of(l->id[i], l->ids + candidate, l->listed[i]);
@@ -194,7 +197,7 @@ static void put_spelled(
 
 	for (size_t r = 0; r < e->rows; r++)
 		if (at[r] == AT_SPELLED)
-			put_number(e, l->id[e->row + r]);
+			put_number(&e->sink, l->id[e->row + r]);
 	for (size_t r = 0; r < e->rows; candidate += l->listed[e->row + r], r++) {
 		uint32_t key = key_of(l->logprob[e->row + r], e->steps);
 
@@ -203,13 +206,14 @@ static void put_spelled(
 		if (at[r] < AT_SPELLED)
 			key = zigzag(
 				key - key_of(l->logprobs[candidate + at[r]], e->steps));
-		put_number(e, key);
+		put_number(&e->sink, key);
 	}
 }
 
 static void put_ids(struct logits_encoder *e, const uint32_t *ids, size_t m)
 {
 	struct id_dictionary *d = &e->dictionary;
+	struct sink s;
 
 	end_column(e);
 	id_dictionary_build(d, ids, m);
@@ -217,18 +221,20 @@ static void put_ids(struct logits_encoder *e, const uint32_t *ids, size_t m)
 		struct number_code place = number_code(at);
 
 		/* Ids rise among places of one symbol. */
-		put_number(e, place.extra == 0 ? d->ids[at] : d->ids[at] - last);
+		put_number(&e->sink, place.extra == 0 ? d->ids[at] : d->ids[at] - last);
 		last = d->ids[at];
 	}
 	end_column(e);
+	s = e->sink;
 	for (size_t i = 0; i < m; i++) {
 		uint32_t place = d->n ? id_slot_of(d, ids[i])->place : ID_RARE;
+		bool rare = place == ID_RARE;
 
-		if (place == ID_RARE)
-			put_number(e, ids[i]);
-		else
-			put_code(e, number_code(place), d->first_symbol);
+		/* Chosen, not jumped to: which it is cannot be guessed. */
+		put_code(&s, number_code(rare ? ids[i] : place),
+			rare ? 0 : d->first_symbol);
 	}
+	e->sink = s;
 	end_column(e);
 }
 
@@ -237,26 +243,31 @@ static void put_ids(struct logits_encoder *e, const uint32_t *ids, size_t m)
 static void put_gaps(struct logits_encoder *e, const float *logprobs, size_t m)
 {
 	const uint16_t *listed = e->l->listed + e->row;
-	size_t left = m;
+	size_t left = m, rows = e->rows;
+	const float steps = e->steps;
 
-	MEM_GROW(e->keys, e->cap_keys, e->rows);
-	memset(e->keys, 0, e->rows * sizeof(*e->keys));
+	MEM_GROW(e->keys, e->cap_keys, rows);
+	memset(e->keys, 0, rows * sizeof(*e->keys));
 	for (uint32_t rank = 0; left > 0; rank++) {
 		const float *row = logprobs;
+		uint32_t *keys = e->keys;
+		struct sink s;
 
 		if (m >= CANDIDATES_MIN && rank > 0 && (rank & (rank - 1)) == 0 &&
 			(rank == 4 || (rank > 4 && left >= GAPS_MIN)))
 			end_column(e);
-		for (size_t r = 0; r < e->rows; row += listed[r], r++) {
+		s = e->sink;
+		for (size_t r = 0; r < rows; row += listed[r], r++) {
 			uint32_t key;
 
 			if (listed[r] <= rank)
 				continue;
-			key = key_of(row[rank], e->steps);
-			put_number(e, key - e->keys[r]);
-			e->keys[r] = key;
+			key = key_of(row[rank], steps);
+			put_number(&s, key - keys[r]);
+			keys[r] = key;
 			left--;
 		}
+		e->sink = s;
 	}
 }
 
@@ -265,14 +276,14 @@ static void put_tails(struct logits_encoder *e)
 {
 	end_column(e);
 	for (size_t r = 0; r < e->rows; r++)
-		put_number(
-			e, tail_number(e->l->tail[e->row + r], e->keys[r], e->steps));
+		put_number(&e->sink,
+			tail_number(e->l->tail[e->row + r], e->keys[r], e->steps));
 }
 
 /* The symbols as one zstd frame at `to`, for which there is room. */
 static size_t pack_symbols(struct logits_encoder *e, unsigned char *to, size_t room)
 {
-	size_t begin = 0, size = (size_t)(e->end - e->symbols);
+	size_t begin = 0, size = (size_t)(e->sink.end - e->symbols);
 	ZSTD_outBuffer out = {to, room, 0};
 
 	ZSTD_CCtx_reset(e->zstd, ZSTD_reset_session_only);
@@ -306,15 +317,14 @@ static void make_room(struct logits_encoder *e, size_t symbols)
 	MEM_GROW(e->symbols, e->cap_symbols, symbols);
 	/* At most 29 bits each; eight bytes are written for each. */
 	MEM_GROW(e->extra, e->cap_extra, 4 * symbols + 8);
-	e->end = e->symbols;
-	e->bits = (struct bits){.at = e->extra};
+	e->sink = (struct sink){.end = e->symbols, .at = e->extra};
 	e->n_ends = 0;
 }
 
 static size_t end_extra(struct logits_encoder *e)
 {
-	*e->bits.at = (unsigned char)e->bits.word;
-	return (size_t)(e->bits.at - e->extra) + (e->bits.n + 7) / 8;
+	*e->sink.at = (unsigned char)e->sink.word;
+	return (size_t)(e->sink.at - e->extra) + (e->sink.n + 7) / 8;
 }
 
 /* The block's bytes behind `out`; its candidates are m, from `candidate` on. */
@@ -332,12 +342,13 @@ static void put_block(
 	put_gaps(e, e->l->logprobs + candidate, m);
 	put_tails(e);
 	extra = end_extra(e);
-	room = ZSTD_compressBound((size_t)(e->end - e->symbols)) + 16 * (e->n_ends + 1);
+	room = ZSTD_compressBound((size_t)(e->sink.end - e->symbols)) +
+	       16 * (e->n_ends + 1);
 	to = buf_reserve(out, sizeof(head) + room + extra);
 	if (!to)
 		return;
 	packed = pack_symbols(e, to + sizeof(head), room);
-	n = put_varint(head, (uint32_t)(e->end - e->symbols));
+	n = put_varint(head, (uint32_t)(e->sink.end - e->symbols));
 	n += put_varint(head + n, (uint32_t)packed);
 	n += put_varint(head + n, e->dictionary.n);
 	n += put_varint(head + n, e->dictionary.first_symbol);

@@ -217,6 +217,9 @@ bool align_explains(const struct answer *a, struct bytes stream)
 			   (a->flags & FLAG_LOOPING) != 0 /* cut by us */};
 	size_t n = 0, hidden;
 
+	/* An empty one may have no address, and then none to count from. */
+	if (!stream.data)
+		w.stream = stream = bytes_of("", 0);
 	if (a->tool_calls.present || (a->refusal.present && a->refusal.text.len > 0))
 		return true;
 	if (a->reasoning.text.len > 0)
