@@ -54,6 +54,7 @@ struct openai_tokens {
 	const char *wrong_shape;  /* the first complaint, constant; NULL */
 	const char *bad;          /* likewise, for numbers and sizes */
 	bool disagree;            /* a text and its bytes are of two tokens */
+	unsigned rest;            /* candidates whose words are not looked up */
 };
 
 extern const struct openai_entry openai_no_entry;
@@ -182,7 +183,7 @@ static inline void openai_note_word(struct openai_tokens *t, struct openai_entry
 {
 	uint64_t text[2];
 
-	if (!t->rows->words || n == 0 || n > WORD_TEXT_MAX)
+	if (!t->rows->words || t->rest > 0 || n == 0 || n > WORD_TEXT_MAX)
 		return;
 	openai_word_text(p, n, text);
 	e->word = words_add(t->rows->words, text[0], text[1]);

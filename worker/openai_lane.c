@@ -14,7 +14,9 @@ void openai_lane_begin(struct openai_lane *l, struct rows *rows, uint32_t most)
 	l->tokens = (struct openai_tokens){.rows = rows, .depth = LIMIT_JSON_DEPTH - 8};
 	l->most = most;
 	l->candidate.n = l->head.n = 0;
-	l->may_run = false;
+	l->run.may_begin = false;
+	l->run.hope = RUN_LEAST;
+	l->run.luck = LUCK_FIRST;
 	/* So that the pool has memory to point into, even for empty texts. */
 	buf_reserve(&rows->pool, 64);
 }

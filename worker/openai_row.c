@@ -17,6 +17,22 @@ static inline uint32_t number_of_word(const struct openai_entry *e)
 							       : WORD_NONE;
 }
 
+/* A candidate was read by itself. */
+static inline void spend_luck(struct openai_lane *l, bool was_word)
+{
+	l->run.may_begin = was_word;
+	if (!l->tokens.rows->words)
+		return;
+	if (l->tokens.rest > 0) {
+		l->tokens.rest--;
+	} else if (l->run.luck > LUCK_LOSS) {
+		l->run.luck -= LUCK_LOSS;
+	} else {
+		l->run.luck = LUCK_FIRST;
+		l->tokens.rest = LUCK_REST;
+	}
+}
+
 static inline void add_candidate(
 	struct openai_lane *l, struct openai_entry *e, size_t pool_before)
 {
@@ -33,7 +49,7 @@ static inline void add_candidate(
 	r->cand_id[m] = e->id;
 	r->cand_logprob[m] = e->logprob;
 	r->cand_word[m] = number_of_word(e);
-	l->may_run = e->word;
+	spend_luck(l, e->word);
 	if (e->is_id_text && (!e->has_bytes || e->bytes_are_text)) {
 		r->pool.len = pool_before;
 		r->cand_at[m] = 0;

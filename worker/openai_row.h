@@ -35,11 +35,21 @@ enum openai_row_place {
 
 /* Candidates that are read at once (openai_run.h), and where their reading is. */
 #define RUN_MOST 32
+#define RUN_LEAST 4
 
 struct openai_run {
 	const unsigned char *at[RUN_MOST], *end[RUN_MOST + 2];
 	const struct word *word[RUN_MOST];
+	bool may_begin; /* the last candidate that was read by itself was a word */
+	uint32_t hope;  /* candidates to look for: as many as lately were good */
+	uint32_t luck;  /* each in a run adds to it, each by itself takes LUCK_LOSS */
 };
+/* When luck has run out, words are not looked up for so many candidates: an answer may
+ * be of words that are hardly ever known. */
+#define LUCK_FIRST 256
+#define LUCK_MOST 1024
+#define LUCK_LOSS 8
+#define LUCK_REST 512
 
 struct openai_lane {
 	struct openai_tokens tokens;
@@ -50,7 +60,6 @@ struct openai_lane {
 	/* Of the last candidate, and of the last row up to its list. */
 	struct openai_layout candidate, head;
 	struct openai_run run;
-	bool may_run; /* the last candidate read by itself was a word (openai_run.h) */
 };
 
 /* For a new list of rows. */

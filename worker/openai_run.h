@@ -110,14 +110,17 @@ static inline __attribute__((always_inline)) const unsigned char *run_word(
 	return *word ? p + n + 1 : NULL;
 }
 
-/* Behind the list of the word's bytes, if it is written as it was before. */
+/* Behind the list of the word's bytes, if it is written as it was before, or, where it
+ * was too long to be kept, as such lists are. */
 static inline __attribute__((always_inline)) const unsigned char *run_list(
-	const struct word *w, const unsigned char *p)
+	const struct word *w, const unsigned char *p, const unsigned char *end)
 {
 	unsigned n = w->list_len;
 
 	if (n == 0)
-		return NULL;
+		return *p == '[' ? byte_list_match((const unsigned char *)w->text,
+					   w->text[1] >> 56, p, end)
+				 : NULL;
 #if defined(__AVX2__)
 	const signed char *keep = openai_run_keep + 64 - n;
 	__m256i first = _mm256_xor_si256(jdecimal_load(p), jdecimal_load(w->list));
@@ -160,7 +163,7 @@ static inline __attribute__((always_inline)) const unsigned char *run_logprob(
 /* One piece and the value behind it, of n candidates; how many have it. */
 static inline __attribute__((always_inline)) uint32_t run_column(struct openai_run *run,
 	const struct layout_piece *piece, enum openai_entry_key key, struct rows *r,
-	uint32_t n)
+	const unsigned char *end, uint32_t n)
 {
 	const struct words *words = r->words;
 	double *logprob = r->cand_logprob + r->m;
@@ -178,7 +181,7 @@ static inline __attribute__((always_inline)) uint32_t run_column(struct openai_r
 		else if (key == ENTRY_LOGPROB)
 			p = run_logprob(p, &logprob[i]);
 		else if (key == ENTRY_BYTES)
-			p = run_list(run->word[i], p);
+			p = run_list(run->word[i], p, end);
 		else if (key == ENTRY_ID)
 			p = run_id(p, &id[i]);
 		else if (p != run->end[i])
@@ -218,45 +221,52 @@ static inline const unsigned char *openai_run(
 	struct openai_lane *l, const unsigned char *p)
 {
 	const struct openai_layout *layout = &l->candidate;
+	const unsigned char *end = l->tokens.end;
 	struct openai_run *run = &l->run;
 	struct rows *r = l->tokens.rows;
-	uint32_t n = l->most + 1 - (r->m - r->first[r->n]);
+	uint32_t n = l->most + 1 - (r->m - r->first[r->n]), found;
 	unsigned keys = 0;
 
-	if (!l->may_run || layout->n == 0 || !layout->is_short ||
-		p - l->begin < RUN_BEFORE)
+	if (!run->may_begin || l->tokens.rest > 0 || layout->n == 0 ||
+		!layout->is_short || p - l->begin < RUN_BEFORE)
 		return NULL;
-	n = n < RUN_MOST ? n : RUN_MOST;
+	n = n < run->hope ? n : run->hope;
 	if (r->cap_m - r->m < n || r->pool.cap - r->pool.len < 16 * (size_t)n)
 		return NULL;
-	n = run_find(run, p, l->tokens.end, n);
+	n = found = run_find(run, p, end, n);
 	for (unsigned i = 0; i < layout->n; i++) {
 		const struct layout_piece *piece = &layout->piece[i];
 
 		switch (piece->key) {
 		case ENTRY_TOKEN:
-			n = run_column(run, piece, ENTRY_TOKEN, r, n);
+			n = run_column(run, piece, ENTRY_TOKEN, r, end, n);
 			break;
 		case ENTRY_LOGPROB:
-			n = run_column(run, piece, ENTRY_LOGPROB, r, n);
+			n = run_column(run, piece, ENTRY_LOGPROB, r, end, n);
 			break;
 		case ENTRY_BYTES:
 			if (!(keys & ENTRY_TOKEN))
 				return NULL;
-			n = run_column(run, piece, ENTRY_BYTES, r, n);
+			n = run_column(run, piece, ENTRY_BYTES, r, end, n);
 			break;
 		case ENTRY_ID:
-			n = run_column(run, piece, ENTRY_ID, r, n);
+			n = run_column(run, piece, ENTRY_ID, r, end, n);
 			break;
 		default:
-			n = run_column(run, piece, ENTRY_OTHER, r, n);
+			n = run_column(run, piece, ENTRY_OTHER, r, end, n);
 		}
 		keys |= piece->key;
 	}
+	/* What ended early is not looked for so far ahead again. */
+	run->hope = n == found ? 2 * run->hope : n;
+	run->hope = run->hope < RUN_LEAST  ? RUN_LEAST
+		    : run->hope < RUN_MOST ? run->hope
+					   : RUN_MOST;
 	if (n == 0 ||
 		(keys & (ENTRY_TOKEN | ENTRY_LOGPROB)) != (ENTRY_TOKEN | ENTRY_LOGPROB))
 		return NULL;
 	run_keep_all(run, r, keys & ENTRY_ID, n);
+	run->luck = run->luck + n < LUCK_MOST ? run->luck + n : LUCK_MOST;
 	return run->end[n - 1];
 }
 

@@ -254,12 +254,14 @@ static void begin(struct trial *t, const struct measured *shape)
 		peer_simdjson_padding());
 #endif
 	t->reader = reader_new();
+	t->ours.rows.words = words_new(WORDS_BITS);
 	peer_prepare(&t->theirs, &shape->body, t->len);
 }
 
 static void end(struct trial *t)
 {
 	buf_release(&t->body);
+	words_free(t->ours.rows.words);
 	answer_release(&t->ours);
 	reader_free(t->reader);
 	peer_release(&t->theirs);
