@@ -9,8 +9,7 @@ import signal
 import threading
 import time
 
-from rig import (OwnTeacher, Rig, Server, chat_answer, child_in_role, kill, main, problems,
-                 wait_until)
+from rig import OwnTeacher, Rig, Server, chat_answer, kill_role, main, problems, wait_until
 
 
 def a_run_is_whole(retort):
@@ -256,7 +255,7 @@ def a_new_coordinator_keeps_to_max_in_flight(retort):
         child = r.start(workers=4)
         for done in (60, 160, 260):
             wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > done)
-            kill(child_in_role(child, "coordinator"))
+            kill_role(child, "coordinator")
         out, _ = child.communicate(timeout=120)
         assert child.returncode == 0, out
         r.check_whole(400, 1)

@@ -11,8 +11,8 @@ candidates, without logprobs; and teachers of our own that do what it would not.
 import json
 import math
 
-from rig import (QUESTION, QUESTION_TEXT, OwnTeacher, Rig, Server, chat_answer, child_in_role,
-                 children_of, kill, main, problems, role_of, wait_until)
+from rig import (QUESTION, QUESTION_TEXT, OwnTeacher, Rig, Server, chat_answer, children_of,
+                 kill, kill_role, main, problems, role_of, wait_until)
 
 CHEAP = 16  # tokens, of every question but the job's own
 
@@ -336,7 +336,7 @@ def the_coordinator_dies_while_it_is_asked(retort):
         r.job(t.port, sampling={"n": 1})
         child = r.start(workers=2)
         wait_until(lambda: t.control()["running"] > 0)
-        assert kill(child_in_role(child, "coordinator"))
+        assert kill_role(child, "coordinator")
         out, _ = child.communicate(timeout=120)
         assert child.returncode == 0, out
         r.check_whole(20, 1)

@@ -371,6 +371,16 @@ def kill(pid):
         return False
 
 
+def kill_role(child, role):
+    """Kills the run's process in this role, once there is one; False if the run ends first."""
+    while child.poll() is None:
+        pid = child_in_role(child, role)
+        if pid and kill(pid):
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def shared_corpus(name):
     """A real corpus, or None (said aloud) where it is not there."""
     path = os.path.join(SHARED, name)

@@ -3,8 +3,8 @@
 import collections
 import threading
 
-from rig import (OwnTeacher, Rig, Server, chat_answer, child_in_role, kill, main, problems,
-                 wait_until)
+from rig import (OwnTeacher, Rig, Server, chat_answer, child_in_role, kill_role, main,
+                 problems, wait_until)
 
 PRICE = {"prompt_usd_per_mtok": 0.37, "completion_usd_per_mtok": 1.13,
          "cached_prompt_usd_per_mtok": 0.11}
@@ -168,8 +168,7 @@ def killed_workers_pay_again_for_what_was_in_flight(retort):
             # Each worker is killed when it has stored something.
             wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0)
                        > 60 * kills, 120)
-            wait_until(lambda: child_in_role(child, "worker"), 120)
-            assert kill(child_in_role(child, "worker"))
+            assert kill_role(child, "worker")
         assert child.wait(timeout=300) == 0, child.stdout.read()
         r.check_sanitizers()
         rows = r.check_whole(60, 6)

@@ -14,7 +14,7 @@ import json
 import os
 import re
 
-from rig import Rig, Server, child_in_role, kill, main, problems, wait_until
+from rig import Rig, Server, kill_role, main, problems
 from teacher_twin import EOS, Teacher, V
 
 K = 12
@@ -175,11 +175,8 @@ def killed_on_the_way(retort):
         start(r, t, prompts=30)
         child = r.start(workers=1)
         for n in range(8):
-            role = "store" if n % 2 else "coordinator"
-            wait_until(lambda: child.poll() is not None or child_in_role(child, role))
-            if child.poll() is not None:
+            if not kill_role(child, "store" if n % 2 else "coordinator"):
                 break
-            kill(child_in_role(child, role))
         child.communicate(timeout=300)
         if child.returncode != 0:
             r.run()

@@ -20,7 +20,7 @@ import fidelity
 from fidelity import Check, Row, float32, near, same_list, same_tail
 from raw_model import RawServer, completions
 import raw_model
-from rig import Restartable, Rig, Server, child_in_role, kill, main, problems, wait_until
+from rig import Restartable, Rig, Server, kill, kill_role, main, problems, wait_until
 
 K, SCORED = fidelity.K, 64
 
@@ -338,14 +338,14 @@ def kills_cost_what_was_in_flight(retort):
             at = (r.try_progress() or {"samples_committed": 0})["samples_committed"]
             wait_until(lambda: s.control()["running"] > 1 and (r.try_progress() or {
                 "samples_committed": 0})["samples_committed"] >= at + 3)
-            assert kill(child_in_role(child, "store"))
+            assert kill_role(child, "store")
         wait_until(lambda: (r.try_progress() or {"samples_committed": 0})[
             "samples_committed"] >= 15)
         # Workers go: what they held is asked for again, and nothing else.
         kills = 0
         while kills < 3 and child.poll() is None:
             if s.control()["running"] > 2:
-                kills += kill(child_in_role(child, "worker"))
+                kills += kill_role(child, "worker")
                 was = answered(s)
                 wait_until(lambda: answered(s) > was + 4 or child.poll() is not None)
         assert child.wait(240) == 0
@@ -386,7 +386,7 @@ def a_killed_store_costs_nothing(retort):
             at = (r.try_progress() or {"samples_committed": 0})["samples_committed"]
             wait_until(lambda: s.control()["running"] > 1 and (r.try_progress() or {
                 "samples_committed": 0})["samples_committed"] >= at + 3)
-            assert kill(child_in_role(child, role))
+            assert kill_role(child, role)
         assert child.wait(240) == 0
         whole(r, 20)
         assert answered(t) == answered(s) == 40, (answered(t), answered(s))

@@ -38,10 +38,18 @@ static double logit(uint32_t row, uint32_t id)
 
 static double logprob(const struct server *s, double t, uint32_t row, uint32_t id)
 {
-	double at = s->processed ? t : 1, sum = 0;
+	static double sum, sum_at;
+	static uint32_t sum_row;
+	double at = s->processed ? t : 1;
 
-	for (uint32_t i = 0; i < V; i++)
-		sum += exp(logit(row, i) / at);
+	/* Once a row, not once a candidate. */
+	if (sum_at != at || sum_row != row) {
+		sum = 0;
+		sum_at = at;
+		sum_row = row;
+		for (uint32_t i = 0; i < V; i++)
+			sum += exp(logit(row, i) / at);
+	}
 	return logit(row, id) / at - log(sum);
 }
 
