@@ -77,9 +77,13 @@ say "What the crash cost, from the teacher's own ledger"
 retort export demo.run --format jsonl -o all.jsonl
 python3 - <<'END'
 import collections, json
-asked = collections.Counter()
-for line in open("teacher.jsonl"):
-    request = json.loads(line)
+asked, questions = collections.Counter(), 0
+requests = [json.loads(line) for line in open("teacher.jsonl")]
+for request in requests:
+    # What this teacher gives was asked before the first prompt, always with one text.
+    if request["digest"] in (None, requests[0]["digest"]):
+        questions += 1
+        continue
     # 499: the client hung up before its answer, as a killed one does.
     if request["status"] in (200, 499):
         asked[request["digest"], request["seed"]] += 1
@@ -87,6 +91,7 @@ stored = collections.Counter()
 for line in open("all.jsonl"):
     sample = json.loads(line)
     stored[sample["prompt_no"], sample["sample"]] += 1
+print("  what it gives, asked in: ", questions)
 print("  samples that were needed:", len(asked))
 print("  requests the teacher had:", asked.total())
 print("  paid for twice:          ", asked.total() - len(asked), "(those in flight in the killed worker)")
