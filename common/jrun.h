@@ -4,8 +4,9 @@
  *
  * Each search has a portable form and, on x86-64, one with AVX2 that is chosen
  * at run time where the machine has it. Both stop at the same byte, and neither
- * reads at or past `end`. Only what paid when it was measured is here: long
- * texts, UTF-8 and indents. Numbers and lists of bytes are too short for it.
+ * reads at or past `end`. Long texts, UTF-8 and indents are worth a call; numbers and
+ * lists of bytes are too short for one, and are read inline by those who go by the same
+ * choice (worker/openai_run.h).
  *
  * Pure but for the choice. Threads: any; jrun_force is for tests and benches,
  * before others run.

@@ -128,7 +128,8 @@ def smuggled(retort, fault):
         assert child.returncode == (3 if failures else 0), out
         assert set(failures) <= {"logprobs_missing"}, failures
         rows = r.export()
-        assert len(rows) == 3 - len(failures) and "smuggled" not in str(rows), rows
+        # The first answer of a connection is what it seems.
+        assert rows and len(rows) == 3 - len(failures) and "smuggled" not in str(rows), rows
         r.check_against_teacher(rows, t)
         r.verify()
 

@@ -188,11 +188,13 @@ static void numbers_are_those_of_strtod(void **unused)
 {
 	struct rows rows = {0};
 	struct buf text, number;
+	int n_read;
 
 	(void)unused;
 	buf_init(&text, 1 << 20);
 	buf_init(&number, 1 << 10);
 	rows.words = words_new(4);
+	n_read = 0;
 	for (int round = 0; round < 3000; round++) {
 		double want[MOST];
 
@@ -216,10 +218,12 @@ static void numbers_are_those_of_strtod(void **unused)
 			jrun_force(form);
 			if (read_rows(&text, text.len, &rows) == JT_BAD)
 				continue; /* "-00.5", "-12." */
+			n_read++;
 			assert_int_equal(rows.m, MOST);
 			assert_memory_equal(rows.cand_logprob, want, sizeof(want));
 		}
 	}
+	assert_true(n_read > 500);
 	jrun_force(jrun_best());
 	words_free(rows.words);
 	rows_release(&rows);
