@@ -20,7 +20,8 @@ import time
 PROMPT = "Mia has 1,200 apples. Then Mia buys 34 more. How many apples are there now?"
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=120):
+    """The time is one after which something is wrong, however busy the machine is."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -304,14 +305,18 @@ def ledger_lines(retort):
 
 def loaded(retort):
     """Two slots and room for two to wait: of six at once two are refused."""
-    with Server(retort, "--slots", "2", "--queue", "2", "--latency-ms", "300",
+    with Server(retort, "--slots", "2", "--queue", "2", "--latency-ms", "3000",
                 "--overload", "429", "--retry-after", "3") as s:
         got = []
 
         def one(i):
             got.append(s.chat(seed=i)[:2])
         threads = [threading.Thread(target=one, args=(i,)) for i in range(6)]
-        for t in threads:
+        for t in threads[:4]:
+            t.start()
+        # All places are taken, and none is free again before the last two have asked.
+        wait_until(lambda: (s.control()["running"], s.control()["waiting"]) == (2, 2))
+        for t in threads[4:]:
             t.start()
         for t in threads:
             t.join()
@@ -362,7 +367,7 @@ def outages(retort):
             pass
         assert s.ask("/control", {"down": None}, connection=kept)[0] == 200
         assert s.chat()[0] == 200
-        s.control(down="refuse", down_ms=200)
+        s.control(down="refuse", down_ms=3000)
 
         def is_up():
             try:
@@ -373,7 +378,7 @@ def outages(retort):
         wait_until(is_up)
         assert s.ask("/control", {"down": "maybe"})[0] == 400
         assert s.ask("/control", {"faults": "no-such=1"})[0] == 400
-    with Server(retort, "--down", "0:0.2", "--down-status", "429") as s:
+    with Server(retort, "--down", "0:3", "--down-status", "429") as s:
         assert s.chat()[0] == 429
         wait_until(lambda: s.chat()[0] == 200)
 
