@@ -74,7 +74,8 @@ def exports_agree(retort):
 
 
 def a_stopped_run_goes_on(retort):
-    with Server(retort, "--latency-ms", "30") as t, Rig(retort) as r:
+    # Slow enough that it is still at work when the second one has looked.
+    with Server(retort, "--latency-ms", "200") as t, Rig(retort) as r:
         r.corpus(problems(150))
         r.job(t.port, teacher={"max_in_flight": 8})
         child = r.start()
@@ -94,7 +95,7 @@ def a_stopped_run_goes_on(retort):
 
 
 def a_second_signal_leaves_at_once(retort):
-    with Server(retort, "--latency-ms", "20000") as t, Rig(retort) as r:
+    with Server(retort, "--latency-ms", "100000") as t, Rig(retort) as r:
         r.corpus(problems(5))
         r.job(t.port)
         child = r.start()
@@ -190,11 +191,12 @@ def samples_can_be_asked_again(retort):
 
 
 def retry_reaches_a_run_at_work(retort):
-    with Server(retort, "--latency-ms", "40") as t, Rig(retort) as r:
+    with Server(retort, "--latency-ms", "250") as t, Rig(retort) as r:
         r.corpus(problems(120))
         r.job(t.port, teacher={"max_in_flight": 4}, sampling={"n": 1})
         child = r.start()
-        wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > 10)
+        # The first five are among them: no more than four are overtaken at a time.
+        wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > 20)
         done = r.command("retry", r.run_dir, "--where", "prompt_no < 5")
         assert done.returncode == 0 and "5 samples" in done.stdout, done
         out, _ = child.communicate(timeout=120)
@@ -216,15 +218,17 @@ def a_run_gives_up_and_says_why(retort):
 
 
 class Crowd:
-    """A slow teacher that counts who is there at once."""
+    """A slow teacher that counts who is there at once; it answers when it is open."""
 
     def __init__(self):
         self.lock, self.here, self.most = threading.Lock(), 0, 0
+        self.open = threading.Event()
 
     def __call__(self, request, handler):
         with self.lock:
             self.here += 1
             self.most = max(self.most, self.here)
+        self.open.wait()
         time.sleep(0.1)
         with self.lock:
             self.here -= 1
@@ -238,7 +242,11 @@ def the_fleet_keeps_to_max_in_flight(retort):
         r.corpus([{"prompt": "question %d" % i} for i in range(300)])
         r.job(t.port, logits={"top_logprobs": 0}, teacher={"max_in_flight": 9},
               sampling={"n": 1})
-        r.run(workers=5)
+        child = r.start(workers=5)
+        wait_until(lambda: crowd.here == 9 and len(r.query("select * from workers")) == 5)
+        crowd.open.set()
+        out, _ = child.communicate(timeout=120)
+        assert child.returncode == 0, out
         r.check_whole(300, 1)
         assert crowd.most == 9, crowd.most
         asked = [w["asked"] for w in r.query("select asked from workers")]
@@ -253,6 +261,8 @@ def a_new_coordinator_keeps_to_max_in_flight(retort):
         r.job(t.port, logits={"top_logprobs": 0}, teacher={"max_in_flight": 8},
               sampling={"n": 1})
         child = r.start(workers=4)
+        wait_until(lambda: crowd.here == 8)
+        crowd.open.set()
         for done in (60, 160, 260):
             wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > done)
             kill_role(child, "coordinator")

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -45,7 +46,12 @@ def problems(count, seed=1):
 
 
 class Restartable(Server):
-    """A teacher that can be killed and started again at the same address."""
+    """A teacher that can be killed and started again at the same address.
+
+    While it is away its port is bound, so that no server of another test gets it (the
+    kernel deals them out at random), and nobody listens there.
+    """
+    away = None
 
     def __init__(self, retort, *options):
         super().__init__(retort, *options)
@@ -56,6 +62,9 @@ class Restartable(Server):
         self.child.kill()
         self.child.wait()
         self.child.stderr.close()
+        self.away = socket.socket()
+        self.away.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.away.bind(("127.0.0.1", self.port))
 
     def restart(self):
         self.child = subprocess.Popen(self.command, stderr=subprocess.PIPE)
@@ -67,6 +76,7 @@ class Restartable(Server):
             except ConnectionError:
                 return False
         wait_until(listens)
+        self.away.close()
 
 
 def prompt_digest(*messages):
@@ -124,8 +134,12 @@ class OwnTeacher:
                 except OSError:
                     pass  # the other side was killed
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Listening(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            # Whoever finds no room in this queue connects a second later.
+            request_queue_size = 128
+
+        self.server = Listening(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         self.ports.add(self.port)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
