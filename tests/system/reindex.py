@@ -7,6 +7,7 @@ usage: reindex.py RETORT [TEST...]
 import collections
 import signal
 import threading
+import time
 
 from rig import OwnTeacher, Rig, chat_answer, main, wait_until
 
@@ -16,9 +17,11 @@ class Counting:
 
     def __init__(self):
         self.asked, self.lock = collections.Counter(), threading.Lock()
+        self.seconds = 0
 
     def __call__(self, request, handler):
         text = request["messages"][-1]["content"]
+        time.sleep(self.seconds)
         with self.lock:
             self.asked[text] += 1
         if "refuse" in text:
@@ -56,11 +59,13 @@ def a_stopped_run_goes_on(retort):
     with OwnTeacher(teacher) as t, Rig(retort) as r:
         r.corpus(rows)
         r.job(t.port, logits={"top_logprobs": 0}, teacher={"max_in_flight": 4})
+        teacher.seconds = 0.04
         child = r.start()
         wait_until(lambda: (r.try_progress() or {}).get("samples_committed", 0) > 100)
         child.send_signal(signal.SIGTERM)
         out, _ = child.communicate(timeout=60)
         assert r.progress()["samples_committed"] < 600, out
+        teacher.seconds = 0
         r.corpus(rows[::-1])
         r.run("--reindex")
         got = r.check_whole(300, 2)
