@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots taken while the dataset is written: each one verifies, and holds
 exactly the samples that were live at its sequence number. A snapshot that is
-killed while it is made leaves nothing under its name.
+killed while it is made leaves nothing under its name. Once one was made, all can be.
 
     hot_snapshot.py RETORT MAKE_DATASET [PROMPTS]
 """
@@ -42,7 +42,7 @@ def main(retort, make_dataset, prompts="500"):
         run = os.path.join(folder, "run")
         data = os.path.join(run, "dataset", "data.mdb")
         writer = subprocess.Popen([make_dataset, run, prompts, "5"])
-        taken, killed, failed = [], 0, 0
+        taken, killed = [], 0
         while writer.poll() is None:
             if not os.path.exists(data):
                 continue
@@ -56,11 +56,11 @@ def main(retort, make_dataset, prompts="500"):
                     taken.append(out)
                     continue
                 making = export(retort, run, out)
-            # In the first moments there is no dataset to open.
             if making.wait() == 0:
                 taken.append(out)
             else:
-                failed += 1
+                # In the first moments, however long they are, there is no dataset to open.
+                assert not taken, "an export failed after others had been made"
         assert writer.returncode == 0
         entries = samples_of(os.path.join(run, "dataset"))
         sequences = set()
@@ -75,7 +75,6 @@ def main(retort, make_dataset, prompts="500"):
             sequences.add(manifest["sequence"])
         assert subprocess.run([retort, "verify", run], stdout=subprocess.DEVNULL).returncode == 0
         assert len(sequences) > 3, "the dataset was made too fast"
-        assert failed < 5, "%d exports failed" % failed
         print("%d snapshots at %d points in time, %d kills" % (len(taken), len(sequences),
                                                              killed))
 

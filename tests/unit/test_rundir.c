@@ -103,24 +103,26 @@ static void rundir_take__waits_for_one_that_is_just_ending(void **state)
 {
 	int64_t begun;
 	struct err err;
-	int fd, ready[2];
+	int fd, ready[2], go[2];
 	char byte;
 	pid_t child;
 
 	(void)state;
 	must(rundir_make(run, &err), &err);
 	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go), 0);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		if (rundir_take(run, LOCK_COORDINATOR, 0, &fd, &err) != ERR_NONE ||
-			write(ready[1], "x", 1) != 1)
+			write(ready[1], "x", 1) != 1 || read(go[0], &byte, 1) != 1)
 			_exit(1);
 		usleep(30000);
 		_exit(0);
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	assert_int_equal(rundir_take(run, LOCK_COORDINATOR, 0, &fd, &err), ERR_EXISTS);
+	assert_int_equal(write(go[1], "x", 1), 1);
 	begun = clock_mono_ms();
 	must(rundir_take(run, LOCK_COORDINATOR, 20000, &fd, &err), &err);
 	assert_true(clock_mono_ms() - begun < 15000);
@@ -128,6 +130,8 @@ static void rundir_take__waits_for_one_that_is_just_ending(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	close(ready[0]);
 	close(ready[1]);
+	close(go[0]);
+	close(go[1]);
 }
 
 /* A socket's path holds about 100 bytes; a run may lie deeper. */
