@@ -69,9 +69,9 @@ class Disk:
         return path
 
 
-def job(r, t):
+def job(r, t, **logits):
     r.corpus(problems(PROMPTS))
-    r.job(t.port, teacher={"max_in_flight": IN_FLIGHT}, logits={"top_logprobs": 20})
+    r.job(t.port, teacher={"max_in_flight": IN_FLIGHT}, logits={"top_logprobs": 20, **logits})
 
 
 def committed(r):
@@ -103,18 +103,18 @@ def wait_for_quiet(r, t):
         elif p["updated_at"] != seen["at"]:
             seen.update(at=p["updated_at"], rows=seen["rows"] + 1)
         return seen["rows"] >= 2
-    wait_until(quiet, 60)
+    wait_until(quiet)
     return seen["state"][:2]
 
 
 def it_fills_and_the_run_waits(retort):
-    with Server(retort, "--latency-ms", "50") as t, Rig(retort) as r, \
+    with Server(retort, "--latency-ms", "120") as t, Rig(retort) as r, \
             Disk(r, 512 * MIB) as disk:
         job(r, t)
         child = r.start(workers=WORKERS)
-        wait_until(lambda: committed(r) > 100, 60)
-        disk.leave(DISK_LOW + MIB)
-        wait_until(lambda: events(r) == ["disk_low"], 60)
+        wait_until(lambda: committed(r) > 100)
+        disk.leave(DISK_LOW + MIB // 4)
+        wait_until(lambda: events(r) == ["disk_low"])
         full_at = committed(r)
         stored, questions = wait_for_quiet(r, t)
         assert 100 < stored < PROMPTS * N, stored
@@ -146,31 +146,33 @@ def it_fills_and_the_run_waits(retort):
 
 def the_dataset_cannot_be_written(retort):
     """Faster than the store looks: a commit fails, and nobody is told that it did not."""
-    with Server(retort, "--latency-ms", "50") as t, Rig(retort) as r, \
+    with Server(retort, "--latency-ms", "50", "--length", "2") as t, Rig(retort) as r, \
             Disk(r, 512 * MIB, "job.run/dataset") as disk:
-        job(r, t)
+        # Much to a commit, and from the beginning: a file that has free pages inside is
+        # written for a while without growing, and then the store may look before it fails.
+        job(r, t, profile="exact")
         child = r.start(workers=WORKERS)
-        log, stored = os.path.join(r.run_dir, "log", "store.log"), 0
-        for n in range(1, 4):
-            wait_until(lambda: committed(r) > stored + 100, 60)
+        stored = deaths = n = 0
+        while n < 3 or (deaths == 0 and n < 12):
+            n += 1
+            wait_until(lambda: committed(r) > stored)
             disk.leave(0)
-            wait_until(lambda: events(r) == ["disk_low", "disk_ok"] * (n - 1) + ["disk_low"], 60)
+            wait_until(lambda: events(r) == ["disk_low", "disk_ok"] * (n - 1) + ["disk_low"])
             wait_for_quiet(r, t)
             # What was acknowledged is there, and whole; the rest is not half there.
             r.verify()
             stored = committed(r)
             assert len(r.export()) == stored
             assert disk.resize(512 * MIB)
-            wait_until(lambda: events(r) == ["disk_low", "disk_ok"] * n, 60)
+            wait_until(lambda: events(r) == ["disk_low", "disk_ok"] * n)
+            with open(os.path.join(r.run_dir, "log", "store.log"), errors="replace") as f:
+                text = f.read()
+            deaths = text.count('msg="serving"') - 1
         out, _ = child.communicate(timeout=200)
         assert child.returncode == 0, out
         rows = r.check_whole(PROMPTS, N)
         r.check_against_teacher(rows, t)
-        with open(log, errors="replace") as f:
-            text = f.read()
-        deaths = text.count('msg="serving"') - 1
-        # By chance the store may have looked in the few milliseconds before a commit.
-        assert 0 < deaths <= 3 and "cannot commit" in text, (deaths, text[-3000:])
+        assert 0 < deaths <= n and "cannot commit" in text, (deaths, text[-3000:])
         # The workers kept their answers, and sent them again.
         assert asked(r, t) == PROMPTS * N, asked(r, t)
         r.check_sanitizers()
@@ -179,11 +181,11 @@ def the_dataset_cannot_be_written(retort):
 
 def the_ledger_cannot_be_written(retort):
     """The whole run's disk is full from one moment to the next: it ends, and says why."""
-    with Server(retort, "--latency-ms", "50") as t, Rig(retort) as r, \
+    with Server(retort, "--latency-ms", "120") as t, Rig(retort) as r, \
             Disk(r, 512 * MIB) as disk:
         job(r, t)
         child = r.start(workers=WORKERS)
-        wait_until(lambda: committed(r) > 100, 60)
+        wait_until(lambda: committed(r) > 100)
         disk.leave(0)
         out, _ = child.communicate(timeout=200)
         assert child.returncode == 1 and says_full(out), (child.returncode, out)
@@ -214,9 +216,9 @@ def it_is_too_small_to_begin(retort):
         r.job(t.port)
         child = r.start(workers=1)
         wait_until(lambda: os.path.exists(r.run_dir + "/ledger.sqlite") and r.try_progress()
-                   and events(r) == ["disk_low"], 60)
+                   and events(r) == ["disk_low"])
         # A worker is there, and would ask if it were given something.
-        wait_until(lambda: r.query("select * from event where kind = 'worker_joined'"), 60)
+        wait_until(lambda: r.query("select * from event where kind = 'worker_joined'"))
         stored, questions = wait_for_quiet(r, t)
         assert (stored, questions) == (0, 0)
         assert child.poll() is None
