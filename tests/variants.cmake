@@ -53,6 +53,6 @@ if(NOT RETORT_SANITIZE STREQUAL "thread")
   if(RETORT_SYSTEM_PYTHON)
     add_test(NAME system/tsan COMMAND ${RETORT_SYSTEM_PYTHON}
              ${CMAKE_CURRENT_SOURCE_DIR}/system/lifecycle.py $<TARGET_FILE:retort_tsan>)
-    set_tests_properties(system/tsan PROPERTIES LABELS slow TIMEOUT 300)
+    set_tests_properties(system/tsan PROPERTIES LABELS slow TIMEOUT 1200)
   endif()
 endif()

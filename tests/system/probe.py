@@ -319,9 +319,11 @@ def a_worker_dies_while_it_asks(retort):
         r.job(t.port, sampling={"n": 1})
         child = r.start(workers=2)
         wait_until(lambda: t.control()["running"] > 0)
-        workers = [x for x in children_of(child.pid)[1:] if role_of(x) == "worker"]
-        assert len(workers) == 2, workers
-        for pid in workers:
+
+        def workers():
+            return [x for x in children_of(child.pid)[1:] if role_of(x) == "worker"]
+        wait_until(lambda: len(workers()) == 2)
+        for pid in workers():
             kill(pid)
         out, _ = child.communicate(timeout=120)
         assert child.returncode == 0, out

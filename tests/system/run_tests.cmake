@@ -2,6 +2,7 @@
 # The tests that drive whole runs of the program. RETORT_SYSTEM_PYTHON is found in
 # store_tests.cmake. Each makes a folder and ports of its own, so that they may run
 # beside each other; COST lets the long ones begin first.
+# The time limit is for what hangs: the longest take four minutes of two cores.
 #
 # retort_run_test(NAME SCRIPT COST ARGS...): system/NAME runs `SCRIPT RETORT ARGS...`.
 function(retort_run_test name script cost)
@@ -12,7 +13,7 @@ function(retort_run_test name script cost)
            COMMAND ${RETORT_SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/system/${script}
                    $<TARGET_FILE:retort> ${ARGN})
   # 77: what the test needs is not on this machine; it says what.
-  set_tests_properties(system/${name} PROPERTIES LABELS slow TIMEOUT 600
+  set_tests_properties(system/${name} PROPERTIES LABELS slow TIMEOUT 1800
                        SKIP_RETURN_CODE 77 COST ${cost})
 endfunction()
 

@@ -11,7 +11,7 @@ target_link_libraries(make_dataset PRIVATE retort_store retort_flags PkgConfig::
 function(retort_store_test name)
   add_test(NAME system/${name}
            COMMAND ${ARGN} $<TARGET_FILE:retort> $<TARGET_FILE:make_dataset>)
-  set_tests_properties(system/${name} PROPERTIES LABELS slow TIMEOUT 300)
+  set_tests_properties(system/${name} PROPERTIES LABELS slow TIMEOUT 900)
 endfunction()
 
 set(_here ${CMAKE_CURRENT_SOURCE_DIR}/system)
@@ -21,7 +21,7 @@ target_link_libraries(make_parquet PRIVATE retort_store retort_flags)
 if(RETORT_SYSTEM_PYTHON)
   add_test(NAME system/parquet COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_parquet.py
                                        $<TARGET_FILE:make_parquet>)
-  set_tests_properties(system/parquet PROPERTIES LABELS slow TIMEOUT 300)
+  set_tests_properties(system/parquet PROPERTIES LABELS slow TIMEOUT 900)
 endif()
 retort_store_test(store_commands ${_here}/store_commands.sh)
 if(RETORT_SYSTEM_PYTHON)
@@ -46,5 +46,5 @@ if(RETORT_SYSTEM_PYTHON)
                                        $<TARGET_FILE:prompt_tool>)
   add_test(NAME system/template COMMAND ${RETORT_SYSTEM_PYTHON} ${_here}/test_template.py
                                         $<TARGET_FILE:prompt_tool>)
-  set_tests_properties(system/encoder system/template PROPERTIES LABELS slow TIMEOUT 300)
+  set_tests_properties(system/encoder system/template PROPERTIES LABELS slow TIMEOUT 900)
 endif()

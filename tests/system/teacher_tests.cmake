@@ -7,5 +7,5 @@ foreach(script twin.sh server.py faults.py)
   string(REGEX REPLACE "\\..*" "" name ${script})
   add_test(NAME system/teacher_${name}
            COMMAND ${CMAKE_CURRENT_LIST_DIR}/teacher_${script} $<TARGET_FILE:retort>)
-  set_tests_properties(system/teacher_${name} PROPERTIES LABELS slow TIMEOUT 300)
+  set_tests_properties(system/teacher_${name} PROPERTIES LABELS slow TIMEOUT 900)
 endforeach()
