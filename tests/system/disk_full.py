@@ -185,13 +185,22 @@ def the_ledger_cannot_be_written(retort):
             Disk(r, 512 * MIB) as disk:
         job(r, t)
         child = r.start(workers=WORKERS)
-        wait_until(lambda: committed(r) > 100)
-        disk.leave(0)
-        out, _ = child.communicate(timeout=200)
+        stored, out = 0, None
+        while out is None:
+            wait_until(lambda: committed(r) > stored + 20 or child.poll() is not None)
+            if child.poll() is None:
+                disk.leave(0)
+            try:
+                out, _ = child.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                # The ledger's files had room inside, and the store has paused: once more.
+                assert committed(r) < PROMPTS * N and events(r)[-1] == "disk_low", events(r)
+                stored = committed(r)
+                assert disk.resize(512 * MIB)
         assert child.returncode == 1 and says_full(out), (child.returncode, out)
         r.verify()
         stored, questions = committed(r), asked(r, t)
-        assert 100 < stored < PROMPTS * N, stored
+        assert 20 < stored < PROMPTS * N, stored
         # Run again without more room: it says so again, and does no harm.
         ballast = disk.fill()
         out = r.command("run", r.job_path).stderr

@@ -316,9 +316,12 @@ def status_shows_a_run(retort):
         p = check_json(json.loads(r.command("status", r.run_dir, "--json").stdout), 200)
         assert p["state"] == "running" and 20 < p["samples_committed"] < 400, p
         run.read(2.5)
-        # A watcher goes when it is told to.
+        # A watcher goes when it is told to: one that has been at it for a while.
+        out = ""
+        while out.count("state ") < 2 and stopped.poll() is None:
+            out += stopped.stdout.readline()
         stopped.send_signal(signal.SIGINT)
-        out, _ = stopped.communicate(timeout=30)
+        out += stopped.communicate(timeout=120)[0]
         assert stopped.returncode == 0 and out.count("state ") >= 2, (stopped.returncode, out)
         shown = run.read(60)
         assert run.close() == 0, shown
@@ -333,7 +336,7 @@ def status_shows_a_run(retort):
         counts = [int(re.search(r"samples +(\d+) of 400", f).group(1)) for f in frames[1:]]
         assert counts == sorted(counts) and counts[0] < counts[-1] == 400, counts
         assert re.match(r"state +done", frames[-1]), frames[-1]
-        out, _ = lines.communicate(timeout=60)
+        out, _ = lines.communicate(timeout=120)
         told = [check_json(json.loads(line), 200) for line in out.splitlines()]
         assert lines.returncode == 0 and len(told) >= 3 and told[-1]["state"] == "done"
         assert [p["samples_committed"] for p in told] == sorted(

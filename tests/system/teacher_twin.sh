@@ -21,7 +21,7 @@ start()
 	tries=0
 	while [ ! -s "$dir/port" ]; do
 		tries=$((tries + 1))
-		if [ $tries -gt 500 ] || ! kill -0 "$pid" 2>/dev/null; then
+		if [ $tries -gt 5000 ] || ! kill -0 "$pid" 2>/dev/null; then
 			cat "$dir/log" >&2
 			exit 1
 		fi
