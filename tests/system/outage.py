@@ -113,7 +113,7 @@ def outage(retort, name, seconds):
         case.end(t)
         begun = time.monotonic()
         away = begun - gone
-        wait_until(lambda: r.progress()["samples_committed"] > before, 60)
+        wait_until(lambda: r.progress()["samples_committed"] > before)
         back = time.monotonic() - begun
         out, _ = child.communicate(timeout=120)
         assert child.returncode == 0, out

@@ -305,8 +305,7 @@ class Rig:
 
     def teacher_ledger(self, server, questions=False):
         """What the teacher was asked; with `questions`, those of the run's start too."""
-        with open(server.ledger, encoding="utf-8") as f:
-            lines = [json.loads(line) for line in f]
+        lines = server.lines()
         # One that is refused, for k + 1 candidates or so, has not been read.
         return [x for x in lines if questions or x["digest"] != QUESTION and
                 (x["digest"] or x["status"] != 400)]

@@ -83,8 +83,9 @@ class Server:
         return state
 
     def lines(self):
+        """The ledger's, as far as they are whole: the last one may just be written."""
         with open(self.ledger, encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
+            return [json.loads(line) for line in f if line.endswith("\n")]
 
 
 def ok(answer):

@@ -95,9 +95,7 @@ def vllm(retort, *options):
 def answered(server):
     """Answers to prompts of the corpus, all of which are longer than what an endpoint
     may be asked about itself."""
-    with open(server.ledger, encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f.read().splitlines()]
-    return sum(x["status"] == 200 and x["prompt_tokens"] > 30 for x in lines)
+    return sum(x["status"] == 200 and x["prompt_tokens"] > 30 for x in server.lines())
 
 
 def whole(r, prompts, n=2):
