@@ -6,7 +6,7 @@ usage: killed_starts.py RETORT [TEST...]
 
 strace kills it when it makes its n-th call of a kind, for each n until it serves.
 Whenever it dies, a reader finds no ledger, an empty one, or one row of progress; and
-the run, started again, becomes whole. Exit code 77 where there is no strace.
+the run, started again, becomes whole. Exit code 77 where nothing can be traced.
 """
 import itertools
 import os
@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from monitoring import PROGRESS, shell
-from rig import ENV, Rig, Server, main, problems
+from rig import ENV, Rig, Server, can_trace, main, problems
 
 CALLS = ("fdatasync", "fsync", "rename", "ftruncate", "unlink")
 # LeakSanitizer cannot work under a tracer.
@@ -76,7 +76,7 @@ def a_run_begins_whatever_was_cut(retort):
 
 
 if __name__ == "__main__":
-    if not shutil.which("strace"):
-        print("SKIPPED: this needs strace")
+    if not can_trace():
+        print("SKIPPED: this needs strace, and the right to trace")
         sys.exit(77)
     main(a_run_begins_whatever_was_cut)

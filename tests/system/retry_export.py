@@ -13,11 +13,11 @@ import hashlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 
-from rig import ENV, OwnTeacher, Rig, Server, chat_answer, main, problems, wait_until
+from rig import (ENV, OwnTeacher, Rig, Server, can_trace, chat_answer, main, problems,
+                 wait_until)
 
 PRICE = {"prompt_usd_per_mtok": 1.0, "completion_usd_per_mtok": 10.0}
 LICENCE = "CC-BY-4.0"
@@ -370,8 +370,8 @@ def whole_or_not_there(r, form, out, old):
 
 
 def killed_exports_leave_nothing_half(retort):
-    if not shutil.which("strace"):
-        print("SKIPPED: killing an export at each of its calls needs strace")
+    if not can_trace():
+        print("SKIPPED: killing exports at their calls needs strace, and the right to trace")
         return
     with Server(retort) as t, Rig(retort) as r:
         r.corpus(problems(4))

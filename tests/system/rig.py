@@ -394,6 +394,12 @@ def kill_role(child, role):
     return False
 
 
+def can_trace():
+    """Whether there is strace, and it may do what it is for."""
+    return shutil.which("strace") is not None and subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+
+
 def shared_corpus(name):
     """A real corpus, or None (said aloud) where it is not there."""
     path = os.path.join(SHARED, name)
