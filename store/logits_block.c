@@ -5,30 +5,35 @@
 
 #include "common/bytes.h"
 #include "common/mem.h"
-#include "store/logits_columns.h"
+
+#define PAD PREFIX_TOLD_MAX
+_Static_assert(PAD >= STREAMS_PAD && PAD >= EXTRA_PAD, "what is read behind the end");
+
+static uint64_t symbol_entry(unsigned symbol)
+{
+	return symbol_base(symbol) | (uint64_t)symbol_extra(symbol) << 32 | IS_SYMBOL;
+}
 
 void block_reader_init(struct block_reader *r)
 {
-	*r = (struct block_reader){.zstd = ZSTD_createDCtx()};
-	if (!r->zstd)
-		abort();
-	for (unsigned s = 0; s < 256; s++)
-		r->number[s] = s < SYMBOLS ? symbol_base(s) | (uint64_t)symbol_extra(s)
-								      << 32
-					   : IS_WRONG;
+	*r = (struct block_reader){0};
+	for (unsigned s = 0; s < SYMBOLS; s++)
+		r->number[s] = symbol_entry(s);
 	powers_init(&r->powers);
 }
 
 void block_reader_release(struct block_reader *r)
 {
-	ZSTD_freeDCtx(r->zstd);
+	free(r->data);
 	free(r->symbols);
-	free(r->extra);
 	free(r->numbers);
-	free(r->keys);
+	free(r->at);
+	free(r->own);
 	free(r->first);
-	free(r->spelled);
 	free(r->active);
+	free(r->ids);
+	free(r->logprobs);
+	free(r->keys);
 	*r = (struct block_reader){0};
 }
 
@@ -48,39 +53,114 @@ static bool read_varint(struct bytes *in, uint32_t *v)
 	return false;
 }
 
-bool block_read_head(struct bytes in, uint32_t rows, struct block_head *head)
+bool block_read_head(struct bytes in, struct block_head *head)
 {
-	uint64_t fixed;
+	uint64_t bytes;
 
-	if (!read_varint(&in, &head->n_symbols) || !read_varint(&in, &head->packed) ||
-		!read_varint(&in, &head->n_dictionary) ||
-		!read_varint(&in, &head->first_symbol))
+	if (!read_varint(&in, &head->m) || !read_varint(&in, &head->listed) ||
+		!read_varint(&in, &head->n_places) ||
+		!read_varint(&in, &head->first_place) ||
+		!read_varint(&in, &head->codes))
 		return false;
-	fixed = ((uint64_t)ROW_COLUMNS + 1) * rows + head->n_dictionary;
+	bytes = head->codes;
+	for (unsigned j = 0; j < STREAMS; j++) {
+		if (!read_varint(&in, &head->streams[j]))
+			return false;
+		bytes += head->streams[j];
+	}
 	head->body = in;
-	if (head->packed > in.len || head->n_dictionary > DICTIONARY_MAX ||
-		head->first_symbol > 256 || head->n_symbols < fixed)
+	return bytes <= in.len && head->n_places <= DICTIONARY_MAX;
+}
+
+/* A copy of the body that may be read behind its end. */
+static void begin(struct block_reader *r, const struct block_head *head)
+{
+	size_t len = head->body.len, at = head->codes;
+
+	MEM_GROW(r->data, r->cap_data, len + PAD);
+	memcpy(r->data, head->body.data, len);
+	memset(r->data + len, 0, PAD);
+	r->told = 0;
+	r->codes_end = 8 * at;
+	r->streams.data = r->data;
+	for (unsigned j = 0; j < STREAMS; j++) {
+		r->streams.at[j] = 8 * at;
+		at += head->streams[j];
+	}
+	r->streams.end = 8 * at;
+	r->extra = (struct extra_bits){r->data + at, len - at, 0, columns_by_eight()};
+}
+
+/* Whether all has been read but for the zeros that fill a last byte; both in bits. */
+static bool are_filled(const unsigned char *data, size_t at, size_t end)
+{
+	return end - at < 8 && !(bits_peek(data, at) & ((1u << (end - at)) - 1));
+}
+
+static bool is_at_end(const struct block_reader *r, const struct block_head *head)
+{
+	size_t end = head->codes;
+	bool at_end = are_filled(r->data, r->told, 8 * end);
+
+	for (unsigned j = 0; j < STREAMS; j++) {
+		end += head->streams[j];
+		at_end = at_end && are_filled(r->data, r->streams.at[j], 8 * end);
+	}
+	return at_end && are_filled(r->extra.data, r->extra.at, 8 * r->extra.len);
+}
+
+/* The next code, of symbols that may occur. */
+static bool hear_code(
+	struct block_reader *r, const uint64_t *symbols, struct prefix_lengths *lengths)
+{
+	bool one;
+
+	if (!prefix_hear(lengths, r->data, &r->told, r->codes_end))
 		return false;
-	head->most_candidates = (size_t)((head->n_symbols - fixed) / 2);
+	one = lengths->first == lengths->last;
+	for (unsigned s = lengths->first; s <= lengths->last; s++)
+		if ((lengths->bits[s] || one) && !(symbols[s] & IS_SYMBOL))
+			return false;
 	return true;
 }
 
-static bool read_dictionary(struct block_reader *r, const struct block_head *head,
-	const unsigned char *symbols, struct extra_bits *bits)
+/* A column of n numbers, and in front of it its code. */
+static bool read_numbers(struct block_reader *r, size_t n, uint32_t *out)
 {
-	uint32_t n = head->n_dictionary, last = 0;
+	struct prefix_lengths lengths;
+	unsigned s;
+
+	if (n == 0)
+		return true;
+	if (!hear_code(r, r->number, &lengths))
+		return false;
+	s = lengths.first;
+	if (s == lengths.last && symbol_extra(s) == 0) {
+		for (size_t i = 0; i < n; i++)
+			out[i] = s;
+		return true;
+	}
+	prefix_to_read(&lengths, &r->code);
+	MEM_GROW(r->symbols, r->cap_symbols, n);
+	if (!streams_read(&r->streams, &r->code, n, r->symbols))
+		return false;
+	columns_read_numbers(r->number, r->symbols, n, &r->extra, out);
+	return true;
+}
+
+static bool read_dictionary(struct block_reader *r, const struct block_head *head)
+{
+	uint32_t n = head->n_places, last = 0;
 
 	memcpy(r->id, r->number, sizeof(r->id));
-	for (unsigned s = head->first_symbol; s < 256; s++) {
-		unsigned place = s - head->first_symbol;
+	for (unsigned s = head->first_place; s < 256; s++) {
+		unsigned place = s - head->first_place;
 
 		r->id[s] = place < 64 && symbol_base(place) < n
-				   ? symbol_base(place) |
-					     (uint64_t)symbol_extra(place) << 32 |
-					     IS_PLACE
-				   : IS_WRONG;
+				   ? symbol_entry(place) | IS_PLACE
+				   : 0;
 	}
-	if (!columns_read_numbers(r->number, symbols, n, bits, r->dictionary))
+	if (!read_numbers(r, n, r->dictionary))
 		return false;
 	for (uint32_t at = 0; at < n; at++) {
 		if (number_code(at).extra != 0)
@@ -90,6 +170,88 @@ static bool read_dictionary(struct block_reader *r, const struct block_head *hea
 	/* The last symbol of a place can name some that are not there. */
 	for (uint32_t at = n; at < DICTIONARY_MAX && at < n + 128; at++)
 		r->dictionary[at] = TOKEN_ID_UNKNOWN;
+	return true;
+}
+
+static bool read_ids(
+	struct block_reader *r, const struct block_head *head, uint32_t *ids)
+{
+	struct prefix_lengths lengths;
+
+	if (!read_dictionary(r, head))
+		return false;
+	if (head->m == 0)
+		return true;
+	if (!hear_code(r, r->id, &lengths))
+		return false;
+	prefix_to_read(&lengths, &r->code);
+	MEM_GROW(r->symbols, r->cap_symbols, head->m);
+	if (!streams_read(&r->streams, &r->code, head->m, r->symbols))
+		return false;
+	columns_read_ids(r->id, head->first_place, r->dictionary, r->symbols, head->m,
+		&r->extra, ids);
+	return true;
+}
+
+/* How many candidates each row has at least, and at most. */
+struct range {
+	uint32_t least, most;
+};
+
+static struct range range_of(const uint16_t *listed, uint32_t rows)
+{
+	struct range range = {UINT32_MAX, 0};
+
+	for (uint32_t i = 0; i < rows; i++) {
+		range.least = listed[i] < range.least ? listed[i] : range.least;
+		range.most = listed[i] > range.most ? listed[i] : range.most;
+	}
+	return range;
+}
+
+/* How many candidates of ranks [from, to) there are. */
+static size_t in_ranks(const uint16_t *listed, uint32_t rows, struct range range,
+	uint32_t from, uint32_t to)
+{
+	size_t n = 0;
+
+	if (range.least == range.most)
+		return (size_t)rows * ((to < range.most ? to : range.most) - from);
+	for (uint32_t i = 0; i < rows; i++) {
+		uint32_t end = listed[i] < to ? listed[i] : to;
+
+		n += end > from ? end - from : 0;
+	}
+	return n;
+}
+
+/* The symbols of all gaps, rank after rank, of which some have the same code. */
+static bool read_gap_symbols(struct block_reader *r, const uint16_t *listed,
+	uint32_t rows, struct range range)
+{
+	unsigned char *symbols = r->symbols;
+	struct prefix_lengths lengths;
+	uint32_t from = 0, to = next_class(0);
+
+	while (from < range.most) {
+		size_t n;
+
+		if (!hear_code(r, r->number, &lengths))
+			return false;
+		prefix_to_read(&lengths, &r->code);
+		/* As many classes more as have it. */
+		for (; to < range.most && r->told < r->codes_end &&
+			!(bits_peek(r->data, r->told) & 1);
+			r->told++)
+			to = next_class(to);
+		r->told += to < range.most;
+		n = in_ranks(listed, rows, range, from, to);
+		if (!streams_read(&r->streams, &r->code, n, symbols))
+			return false;
+		symbols += n;
+		from = to;
+		to = next_class(to);
+	}
 	return true;
 }
 
@@ -121,167 +283,153 @@ static void spread_uneven(struct block_reader *r, const uint32_t *gaps,
 }
 
 /* All rows list c candidates. */
-static bool read_even(struct block_reader *r, const unsigned char *symbols, uint32_t c,
-	uint32_t rows, float steps, struct extra_bits *bits, float *out)
+static void read_even(
+	struct block_reader *r, uint32_t c, uint32_t rows, float steps, float *out)
 {
+	const unsigned char *symbols = r->symbols;
 	uint32_t width;
 
 	MEM_GROW(r->numbers, r->cap_numbers, COLUMNS_TILE * (size_t)rows);
 	for (uint32_t rank = 0; rank < c; rank += width) {
+		size_t n;
+
 		width = c - rank < COLUMNS_TILE ? c - rank : COLUMNS_TILE;
-		if (!columns_read_numbers(
-			    r->number, symbols, (size_t)width * rows, bits, r->numbers))
-			return false;
+		n = (size_t)width * rows;
+		columns_read_numbers(r->number, symbols, n, &r->extra, r->numbers);
 		columns_spread(r->numbers, rows, width, c, steps, r->keys, out + rank);
-		symbols += (size_t)width * rows;
+		symbols += n;
 	}
-	return true;
 }
 
-static bool read_logprobs(struct block_reader *r, const unsigned char *symbols,
-	size_t m, const uint16_t *listed, uint32_t rows, float steps,
-	struct extra_bits *bits, float *out)
+/* The keys are those of the rows' last candidates then. */
+static bool read_logprobs(struct block_reader *r, const uint16_t *listed, uint32_t rows,
+	size_t m, float steps, float *out)
 {
-	bool even = true;
+	struct range range = range_of(listed, rows);
 
+	MEM_GROW(r->symbols, r->cap_symbols, m);
 	MEM_GROW(r->keys, r->cap_keys, rows);
 	memset(r->keys, 0, rows * sizeof(*r->keys));
-	for (uint32_t i = 1; i < rows; i++)
-		even &= listed[i] == listed[0];
-	if (even)
-		return read_even(r, symbols, listed[0], rows, steps, bits, out);
-	MEM_GROW(r->numbers, r->cap_numbers, m);
-	if (!columns_read_numbers(r->number, symbols, m, bits, r->numbers))
+	if (!read_gap_symbols(r, listed, rows, range))
 		return false;
+	if (range.least == range.most) {
+		read_even(r, range.most, rows, steps, out);
+		return true;
+	}
+	MEM_GROW(r->numbers, r->cap_numbers, m);
+	columns_read_numbers(r->number, r->symbols, m, &r->extra, r->numbers);
 	spread_uneven(r, r->numbers, listed, rows, steps, out);
 	return true;
 }
 
-/* The keys are those of the rows' last candidates now. */
-static bool read_tails(struct block_reader *r, const unsigned char *symbols,
-	uint32_t rows, float steps, struct extra_bits *bits, float *tail)
+static bool read_tails(struct block_reader *r, uint32_t rows, float steps, float *tail)
 {
-	MEM_GROW(r->numbers, r->cap_numbers, rows);
-	if (!columns_read_numbers(r->number, symbols, rows, bits, r->numbers))
+	if (!read_numbers(r, rows, r->numbers))
 		return false;
 	for (uint32_t i = 0; i < rows; i++)
 		tail[i] = tail_of(&r->powers, r->numbers[i], r->keys[i], steps);
 	return true;
 }
 
-/* What the columns of one byte a row say; the sampled ids and logprobs come last,
- * when the lists are there. */
-struct columns {
-	const unsigned char *at, *own, *spelled;
-	uint32_t n_ids, n_logprobs; /* spelled out */
-	uint32_t m;                 /* candidates */
-};
-
-static bool read_columns(const unsigned char *symbols, uint32_t rows, uint16_t *n_bytes,
-	uint16_t *listed, struct columns *c)
+/* How many candidates each row lists; false if they are not the block's. */
+static bool read_listed(struct block_reader *r, const struct block_head *head,
+	uint32_t rows, uint16_t *listed)
 {
-	const unsigned char *length = symbols + COLUMN_BYTES * (size_t)rows;
-	const unsigned char *list = symbols + COLUMN_LISTED * (size_t)rows;
-	const unsigned char *at = symbols, *own = symbols + (size_t)rows;
-	uint32_t n_ids = 0, n_logprobs = 0;
+	uint32_t now = head->listed;
 	uint64_t m = 0;
 	bool wrong = false;
 
-	for (uint32_t i = 0; i < rows; i++) {
-		unsigned n = list[i] | (unsigned)list[rows + i] << 8;
-
-		n_bytes[i] = (uint16_t)(length[i] | length[rows + i] << 8);
-		listed[i] = (uint16_t)n;
-		m += n;
-		n_ids += at[i] == AT_SPELLED;
-		n_logprobs += own[i] == OWN_SPELLED;
-		/* Without branches: this is done for every row. */
-		wrong |= ((at[i] < AT_SPELLED) & (at[i] >= n)) |
-			 (own[i] > OWN_SPELLED) |
-			 ((own[i] == OWN_LISTED) & (at[i] >= AT_SPELLED));
-	}
-	*c = (struct columns){at, own, symbols + ROW_COLUMNS * (size_t)rows, n_ids,
-		n_logprobs, (uint32_t)m};
-	return !wrong && m <= UINT32_MAX;
-}
-
-static void fill_sampled(const struct columns *c, const uint32_t *spelled,
-	uint32_t rows, float steps, struct logits *l, size_t row, size_t candidate)
-{
-	const uint32_t *id = spelled, *key = spelled + c->n_ids;
-	const uint32_t *ids = l->ids + candidate;
-	const float *logprobs = l->logprobs + candidate;
-	const uint16_t *listed = l->listed + row;
-	uint32_t *own_id = l->id + row;
-	float *own = l->logprob + row;
-
-	for (uint32_t i = 0; i < rows; ids += listed[i], logprobs += listed[i], i++) {
-		unsigned at = c->at[i];
-
-		own_id[i] = at < AT_SPELLED    ? ids[at]
-			    : at == AT_SPELLED ? *id++
-					       : TOKEN_ID_UNKNOWN;
-		if (c->own[i] == OWN_LISTED)
-			own[i] = logprobs[at];
-		else if (c->own[i] == OWN_ABSENT)
-			own[i] = NAN;
-		else if (at < AT_SPELLED)
-			own[i] = logprob_of(
-				key_of(logprobs[at], steps) + unzigzag(*key++), steps);
-		else
-			own[i] = logprob_of(*key++, steps);
-	}
-}
-
-/* The symbols into r->symbols, the extra bits into r->extra. */
-static bool unpack(
-	struct block_reader *r, const struct block_head *head, struct extra_bits *bits)
-{
-	size_t n_extra = head->body.len - head->packed;
-
-	MEM_GROW(r->symbols, r->cap_symbols, head->n_symbols);
-	MEM_GROW(r->extra, r->cap_extra, n_extra + EXTRA_PAD);
-	if (ZSTD_decompressDCtx(r->zstd, r->symbols, head->n_symbols, head->body.data,
-		    head->packed) != head->n_symbols)
+	if (!read_numbers(r, rows, r->numbers))
 		return false;
-	memcpy(r->extra, head->body.data + head->packed, n_extra);
-	memset(r->extra + n_extra, 0, EXTRA_PAD);
-	*bits = (struct extra_bits){r->extra, n_extra, 0, columns_by_eight()};
-	return true;
+	for (uint32_t i = 0; i < rows; i++) {
+		now += unzigzag(r->numbers[i]);
+		wrong |= now > UINT16_MAX;
+		listed[i] = (uint16_t)now;
+		m += now;
+	}
+	return !wrong && m == head->m;
 }
 
-bool block_read(struct block_reader *r, struct bytes in, struct logits *l, size_t row,
-	uint32_t rows, size_t candidate, size_t room, uint32_t *got)
+static bool read_lengths(struct block_reader *r, uint32_t rows, uint16_t *n_bytes)
+{
+	bool wrong = false;
+
+	if (!read_numbers(r, rows, r->numbers))
+		return false;
+	for (uint32_t i = 0; i < rows; i++) {
+		wrong |= r->numbers[i] > UINT16_MAX;
+		n_bytes[i] = (uint16_t)(r->numbers[i] - 1);
+	}
+	return !wrong;
+}
+
+/* Where the sampled tokens and their logprobs are, and those that are spelled out. */
+static bool read_sampled(struct block_reader *r, const uint16_t *listed, uint32_t rows)
+{
+	uint32_t n_ids = 0, n_logprobs = 0;
+	bool wrong = false;
+
+	if (!read_numbers(r, rows, r->at) || !read_numbers(r, rows, r->own))
+		return false;
+	for (uint32_t i = 0; i < rows; i++) {
+		uint32_t at = r->at[i], own = r->own[i];
+
+		n_ids += at == AT_SPELLED;
+		n_logprobs += own == OWN_SPELLED;
+		/* Without branches: this is done for every row. */
+		wrong |= ((at >= AT_LISTED) & (at - AT_LISTED >= listed[i])) |
+			 (own > OWN_SPELLED) | ((own == OWN_LISTED) & (at < AT_LISTED));
+	}
+	MEM_GROW(r->ids, r->cap_ids, n_ids);
+	MEM_GROW(r->logprobs, r->cap_logprobs, n_logprobs);
+	return !wrong && read_numbers(r, n_ids, r->ids) &&
+	       read_numbers(r, n_logprobs, r->logprobs);
+}
+
+static void fill_sampled(const struct block_reader *r, const struct logits *l,
+	size_t row, uint32_t rows, size_t candidate, float steps)
+{
+	const uint32_t *id = r->ids, *key = r->logprobs;
+
+	for (uint32_t i = 0; i < rows; candidate += l->listed[row + i], i++) {
+		uint32_t at = r->at[i];
+		size_t listed = candidate + at - AT_LISTED;
+		float *own = &l->logprob[row + i];
+
+		l->id[row + i] = at == AT_SPELLED   ? *id++
+				 : at == AT_UNKNOWN ? TOKEN_ID_UNKNOWN
+						    : l->ids[listed];
+		if (r->own[i] == OWN_LISTED)
+			*own = l->logprobs[listed];
+		else if (r->own[i] == OWN_ABSENT)
+			*own = NAN;
+		else if (at >= AT_LISTED)
+			*own = logprob_of(
+				key_of(l->logprobs[listed], steps) + unzigzag(*key++),
+				steps);
+		else
+			*own = logprob_of(*key++, steps);
+	}
+}
+
+bool block_read(struct block_reader *r, const struct block_head *head, struct logits *l,
+	size_t row, uint32_t rows, size_t candidate)
 {
 	float steps = profile_steps(l->profile);
-	const unsigned char *symbols;
-	struct block_head head;
-	struct columns c;
-	struct extra_bits bits;
-	uint32_t n_spelled;
+	uint16_t *listed = l->listed + row;
 
-	if (!block_read_head(in, rows, &head) || !unpack(r, &head, &bits) ||
-		!read_columns(r->symbols, rows, l->n_bytes + row, l->listed + row, &c))
+	begin(r, head);
+	MEM_GROW(r->numbers, r->cap_numbers, rows);
+	MEM_GROW(r->at, r->cap_at, rows);
+	MEM_GROW(r->own, r->cap_own, rows);
+	if (!read_listed(r, head, rows, listed) ||
+		!read_lengths(r, rows, l->n_bytes + row) ||
+		!read_sampled(r, listed, rows) ||
+		!read_ids(r, head, l->ids + candidate) ||
+		!read_logprobs(
+			r, listed, rows, head->m, steps, l->logprobs + candidate) ||
+		!read_tails(r, rows, steps, l->tail + row) || !is_at_end(r, head))
 		return false;
-	n_spelled = c.n_ids + c.n_logprobs;
-	if (((uint64_t)ROW_COLUMNS + 1) * rows + n_spelled + head.n_dictionary +
-				2 * (uint64_t)c.m !=
-			head.n_symbols ||
-		c.m > room)
-		return false;
-	MEM_GROW(r->spelled, r->cap_spelled, n_spelled);
-	if (!columns_read_numbers(r->number, c.spelled, n_spelled, &bits, r->spelled))
-		return false;
-	symbols = c.spelled + n_spelled;
-	if (!read_dictionary(r, &head, symbols, &bits) ||
-		!columns_read_ids(r->id, r->dictionary, symbols + head.n_dictionary,
-			c.m, &bits, l->ids + candidate) ||
-		!read_logprobs(r, symbols + head.n_dictionary + c.m, c.m,
-			l->listed + row, rows, steps, &bits, l->logprobs + candidate) ||
-		!read_tails(r, symbols + head.n_dictionary + 2 * (size_t)c.m, rows,
-			steps, &bits, l->tail + row))
-		return false;
-	fill_sampled(&c, r->spelled, rows, steps, l, row, candidate);
-	*got = c.m;
-	return bits.at <= 8 * bits.len && 8 * bits.len - bits.at < 8;
+	fill_sampled(r, l, row, rows, candidate, steps);
+	return true;
 }

@@ -2,8 +2,8 @@
 /*
  * logits_block.h - decoding one block of rows (FORMAT.md, "logits")
  *
- * Nothing that the bytes say is trusted: symbols, places, counts and lengths are
- * checked, and reading extra bits past their end gives zeros until it is noticed.
+ * Nothing that the bytes say is trusted: codes, places, counts and lengths are
+ * checked, and reading bits past their end gives zeros until it is noticed.
  *
  * Ownership: the reader owns its scratch memory and keeps it from block to block.
  */
@@ -11,27 +11,34 @@
 #define RETORT_STORE_LOGITS_BLOCK_H
 
 #include <stdbool.h>
-#include <zstd.h>
 
 #include "store/logits_code.h"
+#include "store/logits_columns.h"
+#include "store/logits_streams.h"
 
 struct block_head {
-	uint32_t n_symbols, packed, n_dictionary, first_symbol;
-	size_t most_candidates; /* that the symbols can stand for */
-	struct bytes body;      /* the packed symbols, then the extra bits */
+	uint32_t m;        /* candidates */
+	uint32_t listed;   /* of them, by the first row */
+	uint32_t n_places; /* in the dictionary */
+	uint32_t first_place;
+	uint32_t codes, streams[STREAMS]; /* bytes */
+	struct bytes body;                /* the codes, the streams, extra bits */
 };
 
 struct block_reader {
-	ZSTD_DCtx *zstd;
-	unsigned char *symbols, *extra;
-	size_t cap_symbols, cap_extra;
-	uint32_t *numbers; /* one column, decoded */
-	size_t cap_numbers;
-	uint32_t *keys, *first, *active; /* [rows] */
-	size_t cap_keys, cap_first, cap_active;
-	uint32_t *spelled; /* of sampled tokens: ids, then logprobs */
-	size_t cap_spelled;
-	/* By symbol: base, extra bits << 32, flags; of numbers, and of ids. */
+	unsigned char *data; /* the block's body, and zeros */
+	size_t told;         /* bits of the codes that have been read */
+	size_t codes_end;    /* of how many */
+	struct streams streams;
+	struct extra_bits extra;
+	struct prefix_reader code;
+	unsigned char *symbols; /* a column, or all of gaps */
+	uint32_t *numbers;
+	uint32_t *at, *own, *keys, *first, *active; /* [rows] */
+	uint32_t *ids, *logprobs;                   /* spelled out */
+	size_t cap_data, cap_symbols, cap_numbers, cap_at, cap_own, cap_first,
+		cap_active, cap_ids, cap_logprobs, cap_keys;
+	/* By symbol, as columns_read_* want it. */
 	uint64_t number[256], id[256];
 	uint32_t dictionary[DICTIONARY_MAX];
 	struct powers powers;
@@ -40,15 +47,15 @@ struct block_reader {
 void block_reader_init(struct block_reader *r);
 void block_reader_release(struct block_reader *r);
 
-/* False if it makes no sense for a block of so many rows. */
-bool block_read_head(struct bytes in, uint32_t rows, struct block_head *head);
+/* False if it makes no sense. */
+bool block_read_head(struct bytes in, struct block_head *head);
 
 /*
  * Decodes a block into rows [row, row + rows) of l's arrays, and its candidates,
- * at most `room` of them, to `candidate` and behind; *got is their number. False
- * if it does not decode; the arrays then hold anything.
+ * for which there is room, to `candidate` and behind. False if it does not decode;
+ * the arrays then hold anything.
  */
-bool block_read(struct block_reader *r, struct bytes in, struct logits *l, size_t row,
-	uint32_t rows, size_t candidate, size_t room, uint32_t *got);
+bool block_read(struct block_reader *r, const struct block_head *head, struct logits *l,
+	size_t row, uint32_t rows, size_t candidate);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * logits_code.h - numbers as symbols and extra bits; logprobs as numbers
  *
- * Only for the files logits_*.c. A number is one byte, its symbol, which zstd
- * packs, and up to 29 extra bits, which are stored as they are: with y = x + 8
- * and e = floor(log2 y), the symbol is (e - 3) * 8 + the three bits below y's
- * highest, the extra bits are the e - 3 lowest of y.
+ * Only for the files logits_*.c. A number is a symbol, for which a prefix code
+ * has a word (logits_prefix.h), and up to 29 extra bits, which are stored as they
+ * are: with y = x + 8 and e = floor(log2 y), the symbol is (e - 3) * 8 + the three
+ * bits below y's highest, the extra bits are the e - 3 lowest of y.
  *
  * A logprob's key is a number that rises as the logprob falls; keys and their
  * differences are taken modulo 2^32, so that every float has one.
@@ -19,16 +19,12 @@
 
 #include "store/logits.h"
 
-#define LOGITS_VERSION 2
+#define LOGITS_VERSION 3
 #define LOGITS_HEAD 48
 
-/* Columns of one byte a row, at the beginning of each block. */
-enum { COLUMN_AT, COLUMN_OWN, COLUMN_BYTES, COLUMN_LISTED = 4, ROW_COLUMNS = 6 };
-
-/* COLUMN_AT: the sampled token's place in the list, or */
-#define AT_SPELLED 254 /* it is not there, or further back: its id is spelled out */
-#define AT_UNKNOWN 255
-/* COLUMN_OWN: where the sampled token's logprob is. */
+/* The column of places: where the sampled token is in its row's list, plus 2, or */
+enum { AT_SPELLED, AT_UNKNOWN, AT_LISTED };
+/* The column of own logprobs: where the sampled token's logprob is. */
 enum { OWN_LISTED, OWN_ABSENT, OWN_SPELLED };
 
 #define SYMBOLS 233 /* numbers have symbols below this */
@@ -59,6 +55,28 @@ static inline unsigned symbol_extra(unsigned symbol)
 {
 	return symbol / 8;
 }
+
+/* About 256 * log2(x), x > 0. */
+static inline uint32_t log2_256(uint32_t x)
+{
+	unsigned e = 31u - (unsigned)__builtin_clz(x);
+	uint32_t below = e >= 8 ? x >> (e - 8) : x << (8 - e);
+
+	return e * 256 + below - 256;
+}
+
+/* Where the ranks whose gaps may have another code than those before begin: 1, 2, 3,
+ * 4, 6, 8, 12, and so on; and the one behind `rank`. */
+static inline uint32_t next_class(uint32_t rank)
+{
+	uint32_t half;
+
+	if (rank < 4)
+		return rank + 1;
+	half = UINT32_C(1) << (30u - (unsigned)__builtin_clz(rank));
+	return (rank / half + 1) * half;
+}
+#define CLASSES_MAX 40 /* of rows with up to 65535 candidates */
 
 /* Steps per nat; 0: float32 as it is. */
 static inline float profile_steps(unsigned profile)
@@ -183,13 +201,16 @@ static inline float tail_of(
 	return number == 1 ? 0 : power_of(p, unzigzag(number - 2) + last, steps);
 }
 
-/* Rows a block: about 2^14 candidates, at most 512 rows, all alike. */
+/* Rows a block, all alike: about 2^14 candidates, 64 to 512 rows, but fewer of rows so
+ * long that a dictionary (logits_dictionary.h) would not take as many. */
 static inline uint32_t rows_a_block(uint32_t n, uint32_t m)
 {
 	uint32_t a_row = n ? m / n + 1 : 1;
 	uint32_t most = (UINT32_C(1) << 14) / a_row, blocks;
 
 	most = most < 64 ? 64 : most > 512 ? 512 : most;
+	most = most * a_row > UINT16_MAX ? UINT16_MAX / a_row : most;
+	most = most > 0 ? most : 1;
 	blocks = (n + most - 1) / most;
 	return blocks ? (n + blocks - 1) / blocks : 1;
 }

@@ -33,40 +33,32 @@ ALWAYS_INLINE bool is_within(const struct extra_bits *b)
 	return b->at >> 3 <= b->len;
 }
 
-ALWAYS_INLINE uint64_t read_chunk(const uint64_t *table, const unsigned char *symbols,
+ALWAYS_INLINE void read_chunk(const uint64_t *table, const unsigned char *symbols,
 	size_t n, bool may_be_past, struct extra_bits *b, uint32_t *out)
 {
-	uint64_t wrong = 0;
-
 	for (size_t i = 0; i < n; i++) {
 		uint64_t entry = table[symbols[i]];
 
-		wrong |= entry;
 		out[i] = (uint32_t)entry + take_extra(b, entry, may_be_past);
 	}
-	return wrong;
 }
 
-static bool read_numbers(const uint64_t *table, const unsigned char *symbols, size_t n,
+static void read_numbers(const uint64_t *table, const unsigned char *symbols, size_t n,
 	struct extra_bits *bits, uint32_t *out)
 {
 	struct extra_bits b = *bits;
-	uint64_t wrong = 0;
 	size_t i = 0;
 
 	for (; i + CHUNK <= n && is_within(&b); i += CHUNK)
-		wrong |= read_chunk(table, symbols + i, CHUNK, false, &b, out + i);
-	wrong |= read_chunk(table, symbols + i, n - i, true, &b, out + i);
+		read_chunk(table, symbols + i, CHUNK, false, &b, out + i);
+	read_chunk(table, symbols + i, n - i, true, &b, out + i);
 	*bits = b;
-	return !(wrong & IS_WRONG);
 }
 
-ALWAYS_INLINE uint64_t read_ids_chunk(const uint64_t *table, const uint32_t *dictionary,
+ALWAYS_INLINE void read_ids_chunk(const uint64_t *table, const uint32_t *dictionary,
 	const unsigned char *symbols, size_t n, bool may_be_past, struct extra_bits *b,
 	uint32_t *out)
 {
-	uint64_t wrong = 0;
-
 	for (size_t i = 0; i < n; i++) {
 		uint64_t entry = table[symbols[i]];
 		uint32_t v = (uint32_t)entry + take_extra(b, entry, may_be_past);
@@ -74,26 +66,21 @@ ALWAYS_INLINE uint64_t read_ids_chunk(const uint64_t *table, const uint32_t *dic
 		uint32_t is_place = 0 - (uint32_t)(entry >> 40 & 1);
 		uint32_t id = dictionary[v & is_place];
 
-		wrong |= entry;
 		out[i] = v ^ ((v ^ id) & is_place);
 	}
-	return wrong;
 }
 
-static bool read_ids(const uint64_t *table, const uint32_t *dictionary,
+static void read_ids(const uint64_t *table, const uint32_t *dictionary,
 	const unsigned char *symbols, size_t n, struct extra_bits *bits, uint32_t *out)
 {
 	struct extra_bits b = *bits;
-	uint64_t wrong = 0;
 	size_t i = 0;
 
 	for (; i + CHUNK <= n && is_within(&b); i += CHUNK)
-		wrong |= read_ids_chunk(
+		read_ids_chunk(
 			table, dictionary, symbols + i, CHUNK, false, &b, out + i);
-	wrong |= read_ids_chunk(
-		table, dictionary, symbols + i, n - i, true, &b, out + i);
+	read_ids_chunk(table, dictionary, symbols + i, n - i, true, &b, out + i);
 	*bits = b;
-	return !(wrong & IS_WRONG);
 }
 
 /* The next `width` ranks of rows [from, rows), c floats apart. */
@@ -220,63 +207,42 @@ INLINE_AVX2 bool has_many_extra(__m256i symbols)
 		       symbols, _mm256_set1_epi32(FEW_EXTRA - 1))) != 0;
 }
 
-AVX2 static bool read_numbers_avx2(const uint64_t *table, const unsigned char *symbols,
+AVX2 static void read_numbers_avx2(const uint64_t *table, const unsigned char *symbols,
 	size_t n, struct extra_bits *bits, uint32_t *out)
 {
 	struct extra_bits b = *bits;
-	uint64_t wrong = 0;
 	size_t i = 0;
 
 	for (; i + 8 <= n && is_within(&b); i += 8) {
 		__m256i eight = load_eight(symbols + i);
 
 		if (has_many_extra(eight))
-			wrong |= read_chunk(table, symbols + i, 8, false, &b, out + i);
+			read_chunk(table, symbols + i, 8, false, &b, out + i);
 		else
 			_mm256_storeu_si256((void *)(out + i), read_eight(eight, &b));
 	}
 	*bits = b;
 	/* What follows, exp() too, may be slow while the upper halves are in use. */
 	_mm256_zeroupper();
-	return read_numbers(table, symbols + i, n - i, bits, out + i) &&
-	       !(wrong & IS_WRONG);
+	read_numbers(table, symbols + i, n - i, bits, out + i);
 }
 
-/* What the table's symbols below `end` mean: from `first` on places. */
-struct id_symbols {
-	int first, end;
-};
-
-static struct id_symbols id_symbols_of(const uint64_t *table)
+AVX2 static void read_ids_avx2(const uint64_t *table, unsigned first_place,
+	const uint32_t *dictionary, const unsigned char *symbols, size_t n,
+	struct extra_bits *bits, uint32_t *out)
 {
-	struct id_symbols s = {0, 256};
-
-	while (s.first < 256 && !(table[s.first] & (IS_PLACE | IS_WRONG)))
-		s.first++;
-	for (s.end = s.first; s.end < 256 && !(table[s.end] & IS_WRONG);)
-		s.end++;
-	return s;
-}
-
-AVX2 static bool read_ids_avx2(const uint64_t *table, const uint32_t *dictionary,
-	const unsigned char *symbols, size_t n, struct extra_bits *bits, uint32_t *out)
-{
-	struct id_symbols s = id_symbols_of(table);
-	const __m256i first = _mm256_set1_epi32(s.first);
-	const __m256i before_first = _mm256_set1_epi32(s.first - 1);
-	const __m256i last = _mm256_set1_epi32(s.end - 1);
+	const __m256i first = _mm256_set1_epi32((int)first_place);
+	const __m256i before_first = _mm256_set1_epi32((int)first_place - 1);
 	struct extra_bits b = *bits;
-	uint64_t wrong = 0;
 	size_t i = 0;
 
 	for (; i + 8 <= n && is_within(&b); i += 8) {
 		__m256i eight = load_eight(symbols + i), v;
 		__m256i is_place = _mm256_cmpgt_epi32(eight, before_first);
-		__m256i is_wrong = _mm256_cmpgt_epi32(eight, last);
 
 		eight = _mm256_sub_epi32(eight, _mm256_and_si256(first, is_place));
-		if (has_many_extra(eight) || _mm256_movemask_epi8(is_wrong) != 0) {
-			wrong |= read_ids_chunk(
+		if (has_many_extra(eight)) {
+			read_ids_chunk(
 				table, dictionary, symbols + i, 8, false, &b, out + i);
 			continue;
 		}
@@ -288,8 +254,7 @@ AVX2 static bool read_ids_avx2(const uint64_t *table, const uint32_t *dictionary
 	*bits = b;
 	/* What follows, exp() too, may be slow while the upper halves are in use. */
 	_mm256_zeroupper();
-	return read_ids(table, dictionary, symbols + i, n - i, bits, out + i) &&
-	       !(wrong & IS_WRONG);
+	read_ids(table, dictionary, symbols + i, n - i, bits, out + i);
 }
 
 bool columns_by_eight(void)
@@ -300,7 +265,8 @@ bool columns_by_eight(void)
 #else
 #define spread_by_four(gaps, rows, width, c, steps, keys, out) 0
 #define read_numbers_avx2 read_numbers
-#define read_ids_avx2 read_ids
+#define read_ids_avx2(table, first, dictionary, symbols, n, bits, out)                 \
+	read_ids(table, dictionary, symbols, n, bits, out)
 
 bool columns_by_eight(void)
 {
@@ -319,16 +285,21 @@ void columns_spread(const uint32_t *gaps, uint32_t rows, uint32_t width, uint32_
 	spread(gaps, done, rows, width, c, steps, keys, out);
 }
 
-bool columns_read_numbers(const uint64_t *table, const unsigned char *symbols, size_t n,
+void columns_read_numbers(const uint64_t *table, const unsigned char *symbols, size_t n,
 	struct extra_bits *bits, uint32_t *out)
 {
-	return bits->by_eight ? read_numbers_avx2(table, symbols, n, bits, out)
-			      : read_numbers(table, symbols, n, bits, out);
+	if (bits->by_eight)
+		read_numbers_avx2(table, symbols, n, bits, out);
+	else
+		read_numbers(table, symbols, n, bits, out);
 }
 
-bool columns_read_ids(const uint64_t *table, const uint32_t *dictionary,
-	const unsigned char *symbols, size_t n, struct extra_bits *bits, uint32_t *out)
+void columns_read_ids(const uint64_t *table, unsigned first_place,
+	const uint32_t *dictionary, const unsigned char *symbols, size_t n,
+	struct extra_bits *bits, uint32_t *out)
 {
-	return bits->by_eight ? read_ids_avx2(table, dictionary, symbols, n, bits, out)
-			      : read_ids(table, dictionary, symbols, n, bits, out);
+	if (bits->by_eight)
+		read_ids_avx2(table, first_place, dictionary, symbols, n, bits, out);
+	else
+		read_ids(table, dictionary, symbols, n, bits, out);
 }

@@ -104,22 +104,20 @@ static uint32_t block_rows(const struct layout *at, uint32_t b, uint32_t n)
 	return b + 1 < at->n_blocks ? at->a_block : n - b * at->a_block;
 }
 
-/* Of all candidates of the blocks [from, to), as their heads have them; false if
- * a head is wrong or they claim more than the capture has. */
-static bool count_most(const struct layout *at, const struct logits *l, uint32_t from,
-	uint32_t to, size_t *most)
+/* The candidates of the blocks [from, to), as their heads have them; false if a head
+ * is wrong or they claim more than the capture has. */
+static bool count_candidates(const struct layout *at, const struct logits *l,
+	uint32_t from, uint32_t to, size_t *m)
 {
-	*most = 0;
+	*m = 0;
 	for (uint32_t b = from; b < to; b++) {
 		struct block_head head;
 
-		if (!block_read_head(
-			    block_bytes(at, b), block_rows(at, b, l->n), &head))
+		if (!block_read_head(block_bytes(at, b), &head))
 			return false;
-		*most += head.most_candidates;
+		*m += head.m;
 	}
-	return *most <=
-	       l->m + ((size_t)DICTIONARY_MAX + 2 * (size_t)at->a_block) * (to - from);
+	return *m <= l->m;
 }
 
 /* Forgets the rows and candidates before `rows`. */
@@ -143,23 +141,30 @@ static enum err_code read_blocks(const struct layout *at, uint32_t first, uint32
 {
 	uint32_t from = first / at->a_block;
 	uint32_t to = (uint32_t)(((uint64_t)first + n + at->a_block - 1) / at->a_block);
-	size_t most, row = 0, candidate = 0;
+	size_t m, row = 0, candidate = 0;
 	bool whole = first == 0 && n == l->n;
 
 	if (n == 0)
 		from = to = 0;
-	if (!count_most(at, l, from, to, &most))
+	if (!count_candidates(at, l, from, to, &m))
 		return err_set(err, ERR_CORRUPT, "logits: a block's head is wrong");
-	allocate(l, to > from ? (size_t)(to - from) * at->a_block : 0, most);
+	/* Only the capture's last block may be shorter than the others. */
+	allocate(l,
+		to > from ? (size_t)(to - from - 1) * at->a_block +
+				    block_rows(at, to - 1, l->n)
+			  : 0,
+		m);
 	for (uint32_t b = from; b < to; b++) {
-		uint32_t rows = block_rows(at, b, l->n), got;
+		uint32_t rows = block_rows(at, b, l->n);
+		struct block_head head;
 
-		if (!block_read(&l->scratch->reader, block_bytes(at, b), l, row, rows,
-			    candidate, most - candidate, &got))
+		if (!block_read_head(block_bytes(at, b), &head) ||
+			!block_read(
+				&l->scratch->reader, &head, l, row, rows, candidate))
 			return err_set(err, ERR_CORRUPT,
 				"logits: block %u does not decode", b);
 		row += rows;
-		candidate += got;
+		candidate += head.m;
 	}
 	if (whole && (candidate != l->m ||
 			     (at->n_blocks ? get_u32(at->table +

@@ -1,120 +1,131 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/logits_dictionary.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/mem.h"
+#include "store/logits_columns.h"
 
-/* What an entry costs in bits: its id, and a longer table of symbols. */
+/* What an entry costs in bits: its id, and a longer code. */
 #define ENTRY_BITS 14
 /* Counts from here on are sorted as equals. */
 #define COUNTS 256
+/* Ids are sorted by so many bits at a time. */
+#define DIGIT_BITS 9
+#define DIGITS (1u << DIGIT_BITS)
 
-/* About 256 * log2(x), x > 0. */
-static uint32_t log2_256(uint32_t x)
+static void make_room(struct id_dictionary *d, size_t m, size_t slots)
 {
-	unsigned e = 31u - (unsigned)__builtin_clz(x);
-	uint32_t below = e >= 8 ? x >> (e - 8) : x << (8 - e);
-
-	return e * 256 + below - 256;
+	MEM_GROW(d->id, d->cap_id, m);
+	MEM_GROW(d->count, d->cap_count, m);
+	MEM_GROW(d->place, d->cap_place, m);
+	MEM_GROW(d->of, d->cap_of, m);
+	MEM_GROW(d->slots, d->cap_slots, slots);
+	MEM_GROW(d->chosen, d->cap_chosen, m);
+	MEM_GROW(d->sorted, d->cap_sorted, m);
+	MEM_GROW(d->symbols, d->cap_symbols, m);
 }
 
-/* Slots at first, and each time they are half full four times as many. A block has
- * far fewer ids than candidates, and a small table stays in the cache. */
-#define SLOT_BITS_FIRST 11
-
-static void set_slots(struct id_dictionary *d, unsigned bits)
-{
-	size_t n = (size_t)1 << bits;
-
-	MEM_GROW(d->slots, d->cap_slots, n);
-	d->shift = 32 - bits;
-	memset(d->slots, 0, n * sizeof(*d->slots));
-}
-
-/* The slot of the id, or the free one where it goes. */
-static size_t find(const struct id_dictionary *d, uint32_t id)
-{
-	size_t mask = ((size_t)1 << (32 - d->shift)) - 1;
-	size_t at = id_hash(id) >> d->shift;
-
-	while (d->slots[at].count && d->slots[at].id != id)
-		at = (at + 1) & mask;
-	return at;
-}
-
-static void grow(struct id_dictionary *d)
-{
-	size_t n = d->n_found;
-
-	MEM_GROW(d->kept, d->cap_kept, n);
-	for (size_t i = 0; i < n; i++)
-		d->kept[i] = d->slots[d->found[i]];
-	set_slots(d, 32 - d->shift + 2);
-	for (size_t i = 0; i < n; i++) {
-		d->found[i] = (uint32_t)find(d, d->kept[i].id);
-		d->slots[d->found[i]] = d->kept[i];
-	}
-}
-
+/* The block's ids, and how often each is there. */
 static void count(struct id_dictionary *d, const uint32_t *ids, size_t m)
 {
-	set_slots(d, SLOT_BITS_FIRST);
-	MEM_GROW(d->found, d->cap_found, m);
-	d->n_found = 0;
-	d->n = 0;
+	unsigned bits = 10;
+	size_t mask;
+	uint16_t *slots;
+	uint32_t *id, *counts, n = 0;
+
+	while ((size_t)1 << bits < m + m / 2)
+		bits++;
+	mask = ((size_t)1 << bits) - 1;
+	make_room(d, m, mask + 1);
+	slots = d->slots;
+	id = d->id;
+	counts = d->count;
+	memset(slots, 0, (mask + 1) * sizeof(*slots));
+	memset(counts, 0, m * sizeof(*counts));
 	for (size_t i = 0; i < m; i++) {
-		size_t at = find(d, ids[i]);
+		size_t slot = (size_t)(ids[i] * UINT32_C(0x9e3779b1)) >> (32 - bits);
+		uint32_t at;
 
-		if (d->slots[at].count++)
-			continue;
-		d->slots[at].id = ids[i];
-		d->slots[at].place = ID_RARE;
-		d->found[d->n_found++] = (uint32_t)at;
-		if (2 * (size_t)d->n_found > (size_t)1 << (32 - d->shift))
-			grow(d);
+		while (slots[slot] != 0 && id[slots[slot] - 1] != ids[i])
+			slot = (slot + 1) & mask;
+		/* Without a branch: nobody can guess which are new. */
+		at = slots[slot] ? slots[slot] - 1u : n;
+		n += at == n;
+		slots[slot] = (uint16_t)(at + 1);
+		id[at] = ids[i];
+		counts[at]++;
+		d->of[i] = at;
 	}
+	d->n_found = n;
 }
 
-/* As a number an id costs the share of its symbol, and extra bits; as a place,
- * about its own share of the block. */
-static bool is_worth_it(const struct id_slot *s, const uint32_t *of_symbol)
+/* The fewest times that an id must be there to be worth a place, by its symbol, which
+ * is there of_symbol times. As a number an id costs the share of its symbol, and extra
+ * bits; as a place, about its own share of the block. */
+static uint32_t least_count(unsigned symbol, uint32_t of_symbol)
 {
-	struct number_code code = number_code(s->id);
-	int64_t dearer;
+	int64_t share = 256 * (int64_t)symbol_extra(symbol) - log2_256(of_symbol);
+	uint32_t low = 2, high = of_symbol + 1;
 
-	if (s->count == 1)
-		return false;
-	dearer = (int64_t)log2_256(s->count) + 256 * code.n_extra -
-		 (int64_t)log2_256(of_symbol[code.symbol]);
-	return s->count * dearer > 256 * ENTRY_BITS;
+	/* What is worth it stays so with every time more. */
+	while (low < high) {
+		uint32_t times = low + (high - low) / 2;
+
+		if (times * (log2_256(times) + share) > 256 * ENTRY_BITS)
+			high = times;
+		else
+			low = times + 1;
+	}
+	return low;
 }
 
-static void sort_rising(uint32_t *v, uint32_t n)
+/* Which ids are worth a place; how many. */
+static uint32_t choose(struct id_dictionary *d, bool by_eight)
 {
-	static const uint32_t gaps[] = {57, 23, 10, 4, 1};
+	uint32_t of_symbol[256] = {0}, least[256] = {0}, n = 0;
 
-	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
-		for (uint32_t i = gaps[g]; i < n; i++) {
-			uint32_t moving = v[i], at = i;
-
-			for (; at >= gaps[g] && v[at - gaps[g]] > moving; at -= gaps[g])
-				v[at] = v[at - gaps[g]];
-			v[at] = moving;
-		}
+	columns_symbols(d->id, d->n_found, by_eight, d->symbols);
+	for (uint32_t i = 0; i < d->n_found; i++)
+		of_symbol[d->symbols[i]] += d->count[i];
+	d->first_place = 0;
+	for (unsigned s = 0; s < SYMBOLS; s++) {
+		if (of_symbol[s] == 0)
+			continue;
+		least[s] = least_count(s, of_symbol[s]);
+		d->first_place = s + 1;
+	}
+	/* Without a branch: nobody can guess which are worth it. */
+	for (uint32_t i = 0; i < d->n_found; i++) {
+		d->chosen[n] = i;
+		n += d->count[i] >= least[d->symbols[i]];
+	}
+	return n;
 }
 
-/* The chosen ids by falling count; those of one symbol by rising id. */
-static void arrange(struct id_dictionary *d, uint32_t *chosen, uint32_t n)
+/* Sorts by the part of the key from bit `shift` on; equals stay in their order. */
+static void sort_by(const uint32_t *key, unsigned shift, const uint32_t *from,
+	uint32_t n, uint32_t *to)
 {
-	uint32_t begin[COUNTS + 1] = {0}, most, end;
+	uint32_t begin[DIGITS + 1] = {0};
+
+	for (uint32_t i = 0; i < n; i++)
+		begin[(key[from[i]] >> shift & (DIGITS - 1)) + 1]++;
+	for (unsigned digit = 0; digit < DIGITS; digit++)
+		begin[digit + 1] += begin[digit];
+	for (uint32_t i = 0; i < n; i++)
+		to[begin[key[from[i]] >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* Places by falling count; and as symbols, for which the ids then are sorted. */
+static void set_places(struct id_dictionary *d, uint32_t n)
+{
+	uint32_t begin[COUNTS + 1] = {0};
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t c = d->slots[chosen[i]].count;
+		uint32_t times = d->count[d->chosen[i]];
 
-		begin[COUNTS - (c < COUNTS ? c : COUNTS - 1)]++;
+		begin[COUNTS - (times < COUNTS ? times : COUNTS - 1)]++;
 	}
 	for (uint32_t c = 0, at = 0; c <= COUNTS; c++) {
 		uint32_t here = begin[c];
@@ -122,58 +133,60 @@ static void arrange(struct id_dictionary *d, uint32_t *chosen, uint32_t n)
 		begin[c] = at;
 		at += here;
 	}
-	most = 256 - d->first_symbol < 64 ? symbol_base(256 - d->first_symbol)
-					  : DICTIONARY_MAX;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct id_slot *s = &d->slots[chosen[i]];
-		uint32_t c = s->count < COUNTS ? s->count : COUNTS - 1;
-		uint32_t place = begin[COUNTS - c]++;
+		uint32_t times = d->count[d->chosen[i]];
+		uint32_t place =
+			begin[COUNTS - (times < COUNTS ? times : COUNTS - 1)]++;
 
-		if (place < most)
-			d->ids[place] = s->id;
+		d->place[d->chosen[i]] = number_code(place).symbol;
 	}
-	d->n = n < most ? n : most;
-	for (uint32_t at = 0; at < d->n; at = end) {
-		end = at + (UINT32_C(1) << number_code(at).n_extra);
-		if (end > d->n)
-			end = d->n;
-		sort_rising(d->ids + at, end - at);
-	}
-	for (uint32_t at = 0; at < d->n; at++)
-		((struct id_slot *)id_slot_of(d, d->ids[at]))->place = at;
 }
 
-void id_dictionary_build(struct id_dictionary *d, const uint32_t *ids, size_t m)
+/* The chosen ids by falling count; those of one symbol by rising id. */
+static void arrange(struct id_dictionary *d, uint32_t n)
 {
-	uint32_t of_symbol[256] = {0}, n = 0;
+	uint32_t *sorted = d->sorted, *other = d->chosen, all = 0;
+	uint32_t most = 256 - d->first_place < 64 ? symbol_base(256 - d->first_place)
+						  : DICTIONARY_MAX;
 
+	set_places(d, n);
+	for (uint32_t i = 0; i < n; i++)
+		all |= d->id[d->chosen[i]];
+	for (unsigned shift = 0; shift < 32 && all >> shift; shift += DIGIT_BITS) {
+		sort_by(d->id, shift, other, n, sorted);
+		other = sorted;
+		sorted = other == d->sorted ? d->chosen : d->sorted;
+	}
+	sort_by(d->place, 0, other, n, sorted);
+	d->n = n < most ? n : most;
+	for (uint32_t i = 0; i < d->n_found; i++)
+		d->place[i] = ID_RARE;
+	for (uint32_t at = 0; at < d->n; at++) {
+		d->ids[at] = d->id[sorted[at]];
+		d->place[sorted[at]] = at;
+	}
+}
+
+void id_dictionary_build(
+	struct id_dictionary *d, const uint32_t *ids, size_t m, bool by_eight)
+{
+	d->n_found = d->n = 0;
+	d->first_place = SYMBOLS;
+	if (m == 0 || m > UINT16_MAX)
+		return;
 	count(d, ids, m);
-	for (uint32_t i = 0; i < d->n_found; i++) {
-		const struct id_slot *s = &d->slots[d->found[i]];
-
-		of_symbol[number_code(s->id).symbol] += s->count;
-	}
-	/* The chosen move to the front of `found`. */
-	d->first_symbol = 0;
-	for (uint32_t i = 0; i < d->n_found; i++) {
-		uint32_t at = d->found[i];
-		unsigned symbol = number_code(d->slots[at].id).symbol;
-
-		if (is_worth_it(&d->slots[at], of_symbol) && n < DICTIONARY_MAX) {
-			d->found[i] = d->found[n];
-			d->found[n++] = at;
-		}
-		/* Also above those that may turn out not to fit. */
-		if (symbol >= d->first_symbol)
-			d->first_symbol = symbol + 1;
-	}
-	arrange(d, d->found, n);
+	arrange(d, choose(d, by_eight));
 }
 
 void id_dictionary_release(struct id_dictionary *d)
 {
+	free(d->id);
+	free(d->count);
+	free(d->place);
+	free(d->of);
 	free(d->slots);
-	free(d->found);
-	free(d->kept);
+	free(d->chosen);
+	free(d->sorted);
+	free(d->symbols);
 	*d = (struct id_dictionary){0};
 }

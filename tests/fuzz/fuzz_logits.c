@@ -13,6 +13,7 @@
 
 #define ROWS_MAX 700
 #define LIST_MAX 300
+#define LOWEST (-65000.0f)
 
 static void check_same(const struct logits *a, const struct logits *b)
 {
@@ -49,7 +50,7 @@ static void decode(const uint8_t *input, size_t len)
 	struct err err;
 	uint64_t listed = 0;
 
-	/* A few bytes of zstd may claim a gigabyte, and get it. */
+	/* A column of one symbol takes no bits: a few bytes may claim a gigabyte. */
 	if (len >= 28 && (input[22] || input[23] || input[26] || input[27]))
 		return;
 	if (logits_decode(bytes_of(input, len), &l, &err) == ERR_NONE) {
@@ -103,6 +104,8 @@ static void fill(struct source *s, struct logits *l)
 		l->listed[i] = (uint16_t)n;
 		for (uint32_t k = 0; k < n; k++) {
 			logprob -= (float)next(s, how & 2 ? 2 : 1) / 97;
+			/* The grid of fine ends at -65536. */
+			logprob = logprob > LOWEST ? logprob : LOWEST;
 			l->ids[l->m] = next(s, how & 4 ? 4 : 1);
 			l->logprobs[l->m++] = logprob;
 		}

@@ -76,8 +76,28 @@ def check_vectors():
     return len(vectors)
 
 
+def check_damaged():
+    """Captures that say what the page does not allow."""
+    folder = os.path.join(os.path.dirname(format_reader.__file__), "fuzz", "logits")
+    for name, why in (("cut", "wrong length"), ("incomplete_code", "not have all words"),
+                      ("overfull_code", "more words than there are"),
+                      ("wrong_symbol", "may not occur"),
+                      ("run_at_first", "at first, or behind a run"),
+                      ("two_runs", "at first, or behind a run"),
+                      ("run_of_last", "run of the last symbol")):
+        with open(os.path.join(folder, name), "rb") as f:
+            capture = f.read()
+        try:
+            format_reader.Logits(capture)
+        except format_reader.Damaged as what:
+            assert why in str(what), "%s: %s" % (name, what)
+        else:
+            raise AssertionError("%s was read" % name)
+
+
 def main(retort, make_dataset):
     assert check_vectors() == 3
+    check_damaged()
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, "run")
         snapshot = os.path.join(folder, "snapshot")

@@ -349,7 +349,7 @@ static void logits__refuse_what_does_not_add_up(void **state)
 	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_CORRUPT);
 	out.data[23] = 0xff; /* more than anybody can ask for */
 	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_CORRUPT);
-	out.data[0] = 1; /* a version of before */
+	out.data[0] = 2; /* a version of before */
 	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_CORRUPT);
 	logits_release(&back);
 	free_room(&l);
@@ -452,6 +452,37 @@ static void logits__have_the_bytes_of_the_page(void **state)
 	json_decref(all);
 }
 
+/* Of the page's example, whose strings leave these bits of their last bytes. */
+static void logits__fill_their_strings_with_zeros(void **state)
+{
+	static const struct {
+		size_t from_end;
+		unsigned used;                          /* bits of the byte */
+	} last[] = {{1, 2}, {20, 4}, {21, 6}, {23, 7}}; /* extra, streams, codes */
+	json_t *all = json_load_file(FORMAT_VECTORS, 0, NULL);
+	struct logits l = {0};
+	struct buf hex;
+	struct err err;
+
+	(void)state;
+	buf_init(&hex, 65536);
+	read_hex(json_object_get(json_array_get(all, 0), "hex"), &hex);
+	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+		for (unsigned bit = last[i].used; bit < 8; bit++) {
+			unsigned char *at = hex.data + hex.len - last[i].from_end;
+
+			*at ^= (unsigned char)(1u << bit);
+			assert_int_equal(
+				logits_decode(buf_bytes(&hex), &l, &err), ERR_CORRUPT);
+			*at ^= (unsigned char)(1u << bit);
+			assert_int_equal(
+				logits_decode(buf_bytes(&hex), &l, &err), ERR_NONE);
+		}
+	logits_release(&l);
+	buf_release(&hex);
+	json_decref(all);
+}
+
 static void logits__may_be_none_at_all(void **state)
 {
 	struct logits l = {.temperature = NAN, .profile = LOGITS_COMPACT}, back = {0};
@@ -482,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(number__has_a_symbol_and_comes_back),
 		cmocka_unit_test(logits__have_the_bytes_of_the_page),
+		cmocka_unit_test(logits__fill_their_strings_with_zeros),
 		cmocka_unit_test(logits__come_back_in_every_profile),
 		cmocka_unit_test(exact__gives_any_float_back),
 		cmocka_unit_test(logits_range__is_a_part_of_the_whole),
