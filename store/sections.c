@@ -31,13 +31,24 @@ bool varint_take(struct bytes *from, uint64_t *v)
 	return false;
 }
 
+/* Where the text is in the stream; NULL. At its end mostly, and memmem would look at
+ * all of the text before it compares anything. */
+static const unsigned char *find(struct bytes stream, struct bytes text)
+{
+	const unsigned char *last = stream.data + (stream.len - text.len);
+
+	if (memcmp(last, text.data, text.len) == 0)
+		return last;
+	return memmem(stream.data, stream.len, text.data, text.len);
+}
+
 static void encode_one(
 	int kind, struct bytes text, struct bytes stream, struct buf *out)
 {
 	const unsigned char *found = NULL;
 
 	if (text.len >= SPAN_MIN && stream.len >= text.len)
-		found = memmem(stream.data, stream.len, text.data, text.len);
+		found = find(stream, text);
 	buf_add_byte(out, (unsigned char)kind);
 	if (found) {
 		buf_add_byte(out, FORM_SPAN);
