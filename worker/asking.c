@@ -61,12 +61,14 @@ void asking_free(struct worker *w)
 		buf_release(&a->raw);
 		free(a);
 	}
+	spares_release(&w->spares);
 }
 
 void asking_release(struct worker *w, struct ask *a)
 {
 	if (w->job.top_logprobs > 0)
 		answer_clear(&a->answer);
+	spares_take_back(&w->spares, &a->answer.rows, &a->raw);
 	a->task = NULL;
 	a->sibling = NULL;
 	a->answer.next = NULL;
@@ -79,6 +81,7 @@ static bool read_answer(void *owner, const void *bytes, size_t len)
 	struct ask *a = owner;
 	size_t room = a->raw.max - a->raw.len;
 
+	spares_lend(&a->w->spares, &a->answer.rows, &a->raw);
 	buf_add(&a->raw, bytes, len < room ? len : room);
 	if (!reader_feed(a->reader, bytes, len))
 		return false;

@@ -2,8 +2,10 @@
 #include "worker/transfers.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -120,6 +122,19 @@ void transfers_remove(struct transfers *t, CURL *easy)
 	t->n_stranded = n;
 }
 
+/* A long answer is read on while there is much of it, rather than a piece of each of
+ * many in turn: what it is read into stays in the cache. */
+#define READS_AT_ONCE 16
+#define MUCH (64 * 1024)
+
+static bool has_much(int fd)
+{
+	int pending = 0;
+
+	/* A socket that has been closed meanwhile has nothing. */
+	return ioctl(fd, FIONREAD, &pending) == 0 && pending >= MUCH;
+}
+
 void transfers_run(struct transfers *t, int64_t now_ms)
 {
 	struct epoll_event event[EVENTS_A_ROUND];
@@ -132,6 +147,11 @@ void transfers_run(struct transfers *t, int64_t now_ms)
 								    : 0);
 
 		curl_multi_socket_action(t->multi, event[i].data.fd, what, &running);
+		for (int reads = 1; reads < READS_AT_ONCE && what == CURL_CSELECT_IN &&
+				    has_much(event[i].data.fd);
+			reads++)
+			curl_multi_socket_action(
+				t->multi, event[i].data.fd, what, &running);
 	}
 	if (t->timer_at >= 0 && now_ms >= t->timer_at) {
 		t->timer_at = -1;

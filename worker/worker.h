@@ -36,6 +36,7 @@
 #include "worker/rate.h"
 #include "worker/reader.h"
 #include "worker/retry.h"
+#include "worker/spares.h"
 #include "worker/tokens.h"
 
 struct worker_options {
@@ -216,6 +217,7 @@ struct worker {
 	struct encoder *encoder;
 	struct tokens *tokens;
 	struct ask *free_asks, *interning, *newest_ask;
+	struct spares spares;
 	size_t n_in_flight;
 
 	struct held *held;
