@@ -173,27 +173,38 @@ static void order_ties(uint32_t *id, const float *logprob, uint32_t n)
 	}
 }
 
+/* Candidates' logprobs as float32; true if any in a row are equal then. */
+static bool narrow_candidates(const struct rows *r, float *logprobs)
+{
+	bool tied = false;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		float before = NAN;
+
+		for (uint32_t j = r->first[i]; j < r->first[i + 1]; j++) {
+			float logprob = (float)r->cand_logprob[j];
+
+			tied |= logprob == before;
+			logprobs[j] = before = logprob;
+		}
+	}
+	return tied;
+}
+
 /* The rows' arrays as the codec takes them: float32, counts per row. */
 static void narrow(struct encoder *e, const struct rows *r, struct logits *l)
 {
-	float *f;
+	float *f, *candidates;
 
 	MEM_GROW(e->floats, e->cap_floats, 2 * (size_t)r->n + r->m);
 	MEM_GROW(e->shorts, e->cap_shorts, (size_t)r->n);
-	MEM_GROW(e->ids, e->cap_ids, (size_t)r->m);
 	f = e->floats;
+	candidates = f + 2 * (size_t)r->n;
 	for (uint32_t i = 0; i < r->n; i++) {
 		f[i] = (float)r->logprob[i];
 		f[r->n + i] = (float)r->tail[i];
 		e->shorts[i] = (uint16_t)(r->first[i + 1] - r->first[i]);
 	}
-	for (uint32_t i = 0; i < r->m; i++) {
-		f[2 * (size_t)r->n + i] = (float)r->cand_logprob[i];
-		e->ids[i] = r->cand_id[i];
-	}
-	for (uint32_t i = 0; i < r->n; i++)
-		order_ties(e->ids + r->first[i], f + 2 * (size_t)r->n + r->first[i],
-			r->first[i + 1] - r->first[i]);
 	l->n = r->n;
 	l->m = r->m;
 	l->id = r->id;
@@ -201,8 +212,16 @@ static void narrow(struct encoder *e, const struct rows *r, struct logits *l)
 	l->tail = f + r->n;
 	l->n_bytes = r->token_len;
 	l->listed = e->shorts;
+	l->ids = r->cand_id;
+	l->logprobs = candidates;
+	if (!narrow_candidates(r, candidates))
+		return;
+	MEM_GROW(e->ids, e->cap_ids, (size_t)r->m);
+	memcpy(e->ids, r->cand_id, r->m * sizeof(*e->ids));
 	l->ids = e->ids;
-	l->logprobs = f + 2 * (size_t)r->n;
+	for (uint32_t i = 0; i < r->n; i++)
+		order_ties(
+			e->ids + r->first[i], candidates + r->first[i], e->shorts[i]);
 }
 
 /* Token ids without logprobs: rows that list nothing. */

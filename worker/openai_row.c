@@ -10,6 +10,9 @@
 #define READ_ROWS openai_read_rows
 #endif
 
+/* As RUN_ROOM, of pieces as long as they may be. */
+#define HEAD_ROOM (RUN_ROOM + LAYOUT_PIECES * (LAYOUT_PIECE_MAX - 16))
+
 /* Its bytes are the word, and no others. */
 static inline uint32_t number_of_word(const struct openai_entry *e)
 {
@@ -190,7 +193,14 @@ static const unsigned char *read_entry(struct openai_lane *l, const unsigned cha
 
 	if (*p != '{')
 		return openai_wrong(&l->tokens, "a candidate is no object", p);
-	behind = openai_run(l, p);
+	if (l->tokens.end - p < RUN_ROOM) {
+		/* Most that stand here are cut, which is seen sooner so. */
+		if (!memchr(p, '}', (size_t)(l->tokens.end - p)))
+			return openai_stop(&l->tokens, JT_MORE);
+		behind = openai_run_near_end(l, p);
+	} else {
+		behind = openai_run(l, p);
+	}
 	if (behind)
 		return behind;
 	behind = read_predicted(l, p);
@@ -266,22 +276,68 @@ static const unsigned char *open_list(struct openai_lane *l, const unsigned char
 	return openai_wrong(&l->tokens, "a list of candidates is no list", p);
 }
 
+/* The row's own members as the last row had them, of a word that is known, from behind
+ * its '{' to behind the list's '['; NULL if anything is otherwise. */
+static inline const unsigned char *read_known_head(
+	struct openai_lane *l, const unsigned char *p)
+{
+	const struct openai_layout *layout = &l->head;
+	struct rows *r = l->tokens.rows;
+	struct openai_entry *e = &l->own;
+
+	if (!r->words || l->tokens.rest > 0 || layout->n == 0 ||
+		l->tokens.end - p < HEAD_ROOM || p - l->begin < RUN_BEFORE)
+		return NULL;
+	for (unsigned i = 0; i + 1 < layout->n; i++) {
+		const struct layout_piece *piece = &layout->piece[i];
+
+		if (!layout_is_next(piece, p))
+			return NULL;
+		p += piece->len;
+		e->seen |= piece->key;
+		if (piece->key == ENTRY_TOKEN) {
+			p = run_word(r->words, p, &e->word);
+		} else if (piece->key == ENTRY_LOGPROB) {
+			p = run_logprob(p, &e->logprob);
+		} else if (piece->key == ENTRY_BYTES && e->word) {
+			e->has_bytes = e->bytes_are_text = *p == '[';
+			p = run_list(e->word, p, l->tokens.end);
+		} else {
+			p = piece->key == ENTRY_ID ? run_id(p, &e->id) : NULL;
+		}
+		if (!p)
+			return NULL;
+	}
+	if (!e->word || !layout_is_next(&layout->piece[layout->n - 1], p))
+		return NULL;
+	memcpy(openai_room(r), e->word->text, 16);
+	e->text_at = (uint32_t)r->pool.len;
+	e->text_len = (uint16_t)(e->word->text[1] >> 56);
+	e->has_text = true;
+	r->pool.len += e->text_len;
+	return p + layout->piece[layout->n - 1].len;
+}
+
 /* The row up to its list as the last row had it, from behind its '{' to behind
  * the list's '['; NULL, and nothing taken, if it is written otherwise. */
 static const unsigned char *read_head(struct openai_lane *l, const unsigned char *p)
 {
 	struct buf *pool = &l->tokens.rows->pool;
 	size_t pool_before = pool->len;
+	const unsigned char *behind = read_known_head(l, p);
 
-	p = read_layout(l, &l->head, &l->own, p);
-	if (!p) {
+	if (!behind) {
+		l->own = openai_no_entry;
+		behind = read_layout(l, &l->head, &l->own, p);
+	}
+	if (!behind) {
 		pool->len = pool_before;
 		l->own = openai_no_entry;
 		return NULL;
 	}
 	l->own.seen |= ENTRY_TOP;
 	l->place = ROW_FIRST_ENTRY;
-	return p;
+	return behind;
 }
 
 /* What stood before a member's value, from *from on, goes into the row's layout,

@@ -39,7 +39,7 @@ enum openai_row_place {
 
 struct openai_run {
 	const unsigned char *at[RUN_MOST], *end[RUN_MOST + 2];
-	const struct word *word[RUN_MOST];
+	struct word *word[RUN_MOST];
 	bool may_begin; /* the last candidate that was read by itself was a word */
 	uint32_t hope;  /* candidates to look for: as many as lately were good */
 	uint32_t luck;  /* each in a run adds to it, each by itself takes LUCK_LOSS */

@@ -24,7 +24,7 @@
  * If the guess is false, the reading gets behind it by a candidate at most: six pieces
  * of 16 bytes, a word of 17, a number of 33, its list of 44, an id of 8; and from there
  * 64 are looked at. */
-#define RUN_ROOM 320
+#define RUN_ROOM 264
 #define RUN_BEFORE 40
 
 #if defined(__AVX2__)
@@ -78,7 +78,7 @@ static inline uint32_t run_find(struct openai_run *run, const unsigned char *p,
 
 /* Behind the word whose quote is at p; NULL if it is none that is known. */
 static inline __attribute__((always_inline)) const unsigned char *run_word(
-	const struct words *words, const unsigned char *p, const struct word **word)
+	const struct words *words, const unsigned char *p, struct word **word)
 {
 	uint64_t first, second;
 	unsigned n;
@@ -268,6 +268,27 @@ static inline const unsigned char *openai_run(
 	run_keep_all(run, r, keys & ENTRY_ID, n);
 	run->luck = run->luck + n < LUCK_MOST ? run->luck + n : LUCK_MOST;
 	return run->end[n - 1];
+}
+
+/* The same where less than RUN_ROOM is there: in a copy, with zeros behind it, of which
+ * none can be taken for a part of a candidate, since its '}' is behind them. */
+static inline const unsigned char *openai_run_near_end(
+	struct openai_lane *l, const unsigned char *p)
+{
+	unsigned char copy[RUN_BEFORE + 2 * RUN_ROOM];
+	const unsigned char *begin = l->begin, *end = l->tokens.end, *behind;
+	size_t left = (size_t)(end - p);
+
+	if (p - begin < RUN_BEFORE)
+		return NULL;
+	memcpy(copy, p - RUN_BEFORE, RUN_BEFORE + left);
+	memset(copy + RUN_BEFORE + left, 0, sizeof(copy) - RUN_BEFORE - left);
+	l->begin = copy;
+	l->tokens.end = copy + sizeof(copy);
+	behind = openai_run(l, copy + RUN_BEFORE);
+	l->begin = begin;
+	l->tokens.end = end;
+	return behind ? p + (behind - copy - RUN_BEFORE) : NULL;
 }
 
 #endif
