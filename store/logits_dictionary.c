@@ -26,7 +26,7 @@ static void make_room(struct id_dictionary *d, size_t m, size_t slots)
 	MEM_GROW(d->symbols, d->cap_symbols, m);
 }
 
-/* The block's ids, and how often each is there. */
+/* The block's ids, and how often each is there; they are numbered from 1. */
 static void count(struct id_dictionary *d, const uint32_t *ids, size_t m)
 {
 	unsigned bits = 10;
@@ -37,22 +37,25 @@ static void count(struct id_dictionary *d, const uint32_t *ids, size_t m)
 	while ((size_t)1 << bits < m + m / 2)
 		bits++;
 	mask = ((size_t)1 << bits) - 1;
-	make_room(d, m, mask + 1);
+	make_room(d, m + 1, mask + 1);
 	slots = d->slots;
 	id = d->id;
 	counts = d->count;
 	memset(slots, 0, (mask + 1) * sizeof(*slots));
-	memset(counts, 0, m * sizeof(*counts));
+	memset(counts, 0, (m + 1) * sizeof(*counts));
 	for (size_t i = 0; i < m; i++) {
 		size_t slot = (size_t)(ids[i] * UINT32_C(0x9e3779b1)) >> (32 - bits);
 		uint32_t at;
 
-		while (slots[slot] != 0 && id[slots[slot] - 1] != ids[i])
+		/* What a free slot stands for is this one: whether it is new cannot be
+		 * guessed, and is no branch so. */
+		id[0] = ids[i];
+		while (id[slots[slot]] != ids[i])
 			slot = (slot + 1) & mask;
-		/* Without a branch: nobody can guess which are new. */
-		at = slots[slot] ? slots[slot] - 1u : n;
-		n += at == n;
-		slots[slot] = (uint16_t)(at + 1);
+		at = slots[slot];
+		n += at == 0;
+		at = at ? at : n;
+		slots[slot] = (uint16_t)at;
 		id[at] = ids[i];
 		counts[at]++;
 		d->of[i] = at;
@@ -85,8 +88,8 @@ static uint32_t choose(struct id_dictionary *d, bool by_eight)
 {
 	uint32_t of_symbol[256] = {0}, least[256] = {0}, n = 0;
 
-	columns_symbols(d->id, d->n_found, by_eight, d->symbols);
-	for (uint32_t i = 0; i < d->n_found; i++)
+	columns_symbols(d->id + 1, d->n_found, by_eight, d->symbols + 1);
+	for (uint32_t i = 1; i <= d->n_found; i++)
 		of_symbol[d->symbols[i]] += d->count[i];
 	d->first_place = 0;
 	for (unsigned s = 0; s < SYMBOLS; s++) {
@@ -96,7 +99,7 @@ static uint32_t choose(struct id_dictionary *d, bool by_eight)
 		d->first_place = s + 1;
 	}
 	/* Without a branch: nobody can guess which are worth it. */
-	for (uint32_t i = 0; i < d->n_found; i++) {
+	for (uint32_t i = 1; i <= d->n_found; i++) {
 		d->chosen[n] = i;
 		n += d->count[i] >= least[d->symbols[i]];
 	}
@@ -159,7 +162,7 @@ static void arrange(struct id_dictionary *d, uint32_t n)
 	}
 	sort_by(d->place, 0, other, n, sorted);
 	d->n = n < most ? n : most;
-	for (uint32_t i = 0; i < d->n_found; i++)
+	for (uint32_t i = 1; i <= d->n_found; i++)
 		d->place[i] = ID_RARE;
 	for (uint32_t at = 0; at < d->n; at++) {
 		d->ids[at] = d->id[sorted[at]];
@@ -172,7 +175,7 @@ void id_dictionary_build(
 {
 	d->n_found = d->n = 0;
 	d->first_place = SYMBOLS;
-	if (m == 0 || m > UINT16_MAX)
+	if (m == 0 || m >= UINT16_MAX)
 		return;
 	count(d, ids, m);
 	arrange(d, choose(d, by_eight));

@@ -20,15 +20,15 @@
 #define ID_RARE UINT32_MAX
 
 struct id_dictionary {
-	/* The block's ids in the order of their first appearance, how often each is
-	 * there, and its place in the list, or ID_RARE. */
-	uint32_t *id, *count, *place; /* [n_found] */
+	/* The block's ids in the order of their first appearance, from 1 on, how often
+	 * each is there, and its place in the list, or ID_RARE. */
+	uint32_t *id, *count, *place; /* [1 + n_found] */
 	uint32_t n_found;
 	uint32_t *of;                 /* [m] which of them each candidate has */
 	uint32_t ids[DICTIONARY_MAX]; /* by place */
 	uint32_t n;
 	unsigned first_place; /* its symbol: above those of all ids of the block */
-	/* Scratch: a hash table, of which id is there, plus 1; chosen ones, sorted. */
+	/* Scratch: a hash table, of which id is there, or 0; chosen ones, sorted. */
 	uint16_t *slots;
 	uint32_t *chosen, *sorted;
 	unsigned char *symbols; /* of the ids */
@@ -36,7 +36,7 @@ struct id_dictionary {
 		cap_symbols;
 };
 
-/* Looks at a block's ids; of more than UINT16_MAX candidates none is in the list, and
+/* Looks at a block's ids; of UINT16_MAX candidates or more none is in the list, and
  * `of` and `place` are not there. `by_eight` as in logits_columns.h. */
 void id_dictionary_build(
 	struct id_dictionary *d, const uint32_t *ids, size_t m, bool by_eight);

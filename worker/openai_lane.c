@@ -27,7 +27,8 @@ void openai_lane_begin_row(struct openai_lane *l)
 
 	l->place = ROW_FIRST_KEY;
 	l->own = openai_no_entry;
-	rows_grow(r);
+	if (r->n == r->cap_n)
+		rows_grow(r);
 	r->first[r->n] = r->m;
 }
 

@@ -257,9 +257,13 @@ static void add_row(struct openai_lane *l)
 	}
 	r->id[n] = l->own.id;
 	r->logprob[n] = l->own.logprob;
-	openai_place_bytes(
-		&l->tokens, &l->own, true, &r->token_at[n], &r->token_len[n]);
 	r->word[n] = number_of_word(&l->own);
+	r->token_at[n] = l->own.text_at;
+	r->token_len[n] = l->own.text_len;
+	/* A word is what it says, and whole. */
+	if (r->word[n] == WORD_NONE)
+		openai_place_bytes(
+			&l->tokens, &l->own, true, &r->token_at[n], &r->token_len[n]);
 	r->first[n + 1] = r->m;
 	r->n = n + 1;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/limits.h"
 #include "common/mem.h"
 #include "common/token_map.h"
@@ -103,15 +104,22 @@ bool tokens_have_ids(const struct rows *rows)
 	return true;
 }
 
+/* Whether any is not all ones; two at a time, since mostly none is. */
+static bool have_an_id(const uint32_t *ids, size_t n)
+{
+	uint64_t all = UINT64_MAX;
+	size_t i = 0;
+
+	for (; i + 2 <= n; i += 2)
+		all &= get_u64(ids + i);
+	for (; i < n; i++)
+		all &= ids[i] | UINT64_MAX << 32;
+	return all != UINT64_MAX;
+}
+
 bool tokens_have_an_id(const struct rows *rows)
 {
-	for (uint32_t i = 0; i < rows->n; i++)
-		if (rows->id[i] != TOKEN_ID_UNKNOWN)
-			return true;
-	for (uint32_t i = 0; i < rows->m; i++)
-		if (rows->cand_id[i] != TOKEN_ID_UNKNOWN)
-			return true;
-	return false;
+	return have_an_id(rows->id, rows->n) || have_an_id(rows->cand_id, rows->m);
 }
 
 static inline bool is_told(const struct vocabulary *v, uint32_t id)
