@@ -22,7 +22,7 @@ struct bit_writer {
 	unsigned n;    /* so many, below 8 */
 };
 
-/* `value` has no bits above its n lowest, which are at most 57. */
+/* `value` has no bits above its n lowest, which are at most 56. */
 static inline void bits_put(struct bit_writer *w, uint64_t value, unsigned n)
 {
 	w->word |= value << w->n;

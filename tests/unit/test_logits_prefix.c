@@ -368,7 +368,7 @@ static void runs__may_claim_any_length(void **state)
 	struct told t;
 
 	(void)state;
-	for (unsigned low = 0; low < 57; low++)
+	for (unsigned low = 0; low < 56; low++)
 		for (unsigned i = 0; i < 2 * 256; i++) {
 			unsigned last = i / 2, has_low = i % 2;
 
@@ -412,7 +412,7 @@ static void description__may_say_anything(void **state)
 	bits_put(&t.w, 7, 8);
 	bits_put(&t.w, 8, 8);
 	assert_false(prefix_hear(&heard, t.data, &t.begin, 8 * PREFIX_TOLD_MAX));
-	for (unsigned zeros = 0; zeros < 57; zeros++) {
+	for (unsigned zeros = 0; zeros < 56; zeros++) {
 		told_begin(&t, 0);
 		bits_put(&t.w, 7, 8);
 		bits_put(&t.w, 8, 8);
