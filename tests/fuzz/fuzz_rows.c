@@ -93,6 +93,9 @@ static void read_list(
 		} else if (event == JSCAN_OBJECT || event == JSCAN_ARRAY) {
 			odd = true;
 			jscan_skip_rest(&s);
+		} else if (event >= JSCAN_STRING && event <= JSCAN_NULL) {
+			/* A value that is no row. */
+			odd = true;
 		}
 	} while (event != JSCAN_DONE && event != JSCAN_ERROR);
 	out->taken = event == JSCAN_DONE;
