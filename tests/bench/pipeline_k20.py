@@ -17,7 +17,7 @@ from rig import Rig
 
 TOKENS, K = 512, 20
 PROMPTS = 12000
-ROUNDS = 3
+ROUNDS = 5
 
 
 def entry(word, logprob):
