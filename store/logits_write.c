@@ -5,7 +5,6 @@
 
 #include "common/mem.h"
 
-#define VARINT_MAX 5
 /* Another code is worth it if it saves more than its description, and the time that
  * its reader takes to get ready: in bits, and for each symbol that it may have. */
 #define CODE_BITS 128
