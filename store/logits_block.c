@@ -69,7 +69,8 @@ bool block_read_head(struct bytes in, struct block_head *head)
 		bytes += head->streams[j];
 	}
 	head->body = in;
-	return bytes <= in.len && head->n_places <= DICTIONARY_MAX;
+	return bytes <= in.len && head->n_places <= DICTIONARY_MAX &&
+	       head->first_place <= 256;
 }
 
 /* A copy of the body that may be read behind its end. */

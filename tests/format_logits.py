@@ -141,6 +141,7 @@ class Block:
         self.steps = self.STEPS.get(profile)
         self.rows = rows
         self.m, listed, places, self.first_place = self.open_strings(v)
+        require(self.first_place <= 256, "places of symbols that there are not")
         require(places <= 2040, "too many places")
         self.read_listed(listed)
         lengths = self.numbers(rows)

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "common/bytes.h"
 #include "common/mem.h"
 #include "store/logits.h"
 #include "store/logits_code.h"
@@ -356,6 +357,49 @@ static void logits__refuse_what_does_not_add_up(void **state)
 	buf_release(&out);
 }
 
+/* Symbols of places begin with one that there is, or behind them. */
+static void logits__have_no_place_from_nowhere(void **state)
+{
+	static const uint32_t firsts[] = {
+		257, 1u << 30, 1u << 31, UINT32_MAX - 7, UINT32_MAX};
+	struct chance chance = {9};
+	struct logits l, back = {0};
+	struct buf out, other;
+	struct err err;
+	size_t at = LOGITS_HEAD + 4, behind;
+
+	(void)state;
+	buf_init(&out, 1 << 20);
+	buf_init(&other, 1 << 20);
+	random_logits(&chance, 60, 10, EVEN, &l);
+	logits_encode(NULL, &l, &out);
+	/* Candidates, those of the first row, places; then the first one's symbol. */
+	for (int i = 0; i < 3; i++)
+		while (out.data[at++] & 0x80)
+			;
+	for (behind = at; out.data[behind++] & 0x80;)
+		;
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		uint32_t left = firsts[i];
+
+		buf_clear(&other);
+		buf_add(&other, out.data, at);
+		for (; left >= 0x80; left >>= 7)
+			buf_add_byte(&other, (unsigned char)(left | 0x80));
+		buf_add_byte(&other, (unsigned char)left);
+		buf_add(&other, out.data + behind, out.len - behind);
+		put_u32(other.data + LOGITS_HEAD,
+			(uint32_t)(other.len - LOGITS_HEAD - 4));
+		assert_int_equal(
+			logits_decode(buf_bytes(&other), &back, &err), ERR_CORRUPT);
+	}
+	assert_int_equal(logits_decode(buf_bytes(&out), &back, &err), ERR_NONE);
+	logits_release(&back);
+	free_room(&l);
+	buf_release(&out);
+	buf_release(&other);
+}
+
 static unsigned hex_digit(char c)
 {
 	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
@@ -520,6 +564,7 @@ int main(void)
 		cmocka_unit_test(logits__keep_what_is_asked_for),
 		cmocka_unit_test(logits__may_be_none_at_all),
 		cmocka_unit_test(logits__refuse_what_does_not_add_up),
+		cmocka_unit_test(logits__have_no_place_from_nowhere),
 	};
 
 	return cmocka_run_group_tests_name("logits", tests, NULL, NULL);
