@@ -11,8 +11,7 @@
 	}
 
 const struct jdecimal_constants jdecimal_constants = {
-	.last = {EIGHT(0), EIGHT(0), EIGHT(0), EIGHT(0), EIGHT(-1), EIGHT(-1),
-		EIGHT(-1), EIGHT(-1)},
+	.first = {EIGHT(-1), EIGHT(-1), EIGHT(-1), EIGHT(-1)},
 	.zeros = ALL('0'),
 	.nines = ALL(9),
 };

@@ -91,7 +91,7 @@ enum jrun_form jrun_best(void)
 {
 #if JRUN_HAS_AVX2
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-		__builtin_cpu_supports("bmi2"))
+		__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma"))
 		return JRUN_AVX2;
 #endif
 	return JRUN_PORTABLE;

@@ -193,7 +193,7 @@ static const unsigned char *read_entry(struct openai_lane *l, const unsigned cha
 
 	if (*p != '{')
 		return openai_wrong(&l->tokens, "a candidate is no object", p);
-	if (l->tokens.end - p < RUN_ROOM) {
+	if (l->tokens.end - p < RUN_NEAR) {
 		/* Most that stand here are cut, which is seen sooner so. */
 		if (!memchr(p, '}', (size_t)(l->tokens.end - p)))
 			return openai_stop(&l->tokens, JT_MORE);
@@ -288,9 +288,10 @@ static inline const unsigned char *read_known_head(
 	const struct openai_layout *layout = &l->head;
 	struct rows *r = l->tokens.rows;
 	struct openai_entry *e = &l->own;
+	double logprob[1 + RUN_MORE];
 
 	if (!r->words || l->tokens.rest > 0 || layout->n == 0 ||
-		l->tokens.end - p < HEAD_ROOM || p - l->begin < RUN_BEFORE)
+		l->tokens.end - p < HEAD_ROOM)
 		return NULL;
 	for (unsigned i = 0; i + 1 < layout->n; i++) {
 		const struct layout_piece *piece = &layout->piece[i];
@@ -300,9 +301,17 @@ static inline const unsigned char *read_known_head(
 		p += piece->len;
 		e->seen |= piece->key;
 		if (piece->key == ENTRY_TOKEN) {
-			p = run_word(r->words, p, &e->word);
+			uint64_t text[2];
+
+			p = run_text(p, text);
+			e->word = p ? words_find(r->words, text[0], text[1]) : NULL;
+			if (!e->word)
+				return NULL;
 		} else if (piece->key == ENTRY_LOGPROB) {
-			p = run_logprob(p, &e->logprob);
+			p = run_logprob(&l->run, p, 0, logprob);
+			if (!p || run_logprobs_end(&l->run, 1, logprob) == 0)
+				return NULL;
+			e->logprob = logprob[0];
 		} else if (piece->key == ENTRY_BYTES && e->word) {
 			e->has_bytes = e->bytes_are_text = *p == '[';
 			p = run_list(e->word, p, l->tokens.end);
@@ -449,7 +458,6 @@ static enum jt read_row(
 enum jt READ_ROWS(struct openai_lane *l, const unsigned char *p,
 	const unsigned char *end, const unsigned char **next)
 {
-	l->begin = p;
 	l->tokens.end = end;
 	for (;;) {
 		enum jt got = read_row(l, p, next);

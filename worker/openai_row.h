@@ -39,7 +39,10 @@ enum openai_row_place {
 
 struct openai_run {
 	const unsigned char *at[RUN_MOST], *end[RUN_MOST + 2];
-	struct word *word[RUN_MOST];
+	uint64_t text[RUN_MOST][2];
+	struct word *word[RUN_MOST]; /* where the text may be known */
+	/* Of their logprobs (jdecimal_avx2.h). */
+	uint32_t parts[RUN_MOST][8];
 	bool may_begin; /* the last candidate that was read by itself was a word */
 	uint32_t hope;  /* candidates to look for: as many as lately were good */
 	uint32_t luck;  /* each in a run adds to it, each by itself takes LUCK_LOSS */
@@ -53,8 +56,7 @@ struct openai_run {
 
 struct openai_lane {
 	struct openai_tokens tokens;
-	const unsigned char *begin; /* of the bytes at hand */
-	uint32_t most;              /* candidates that a row may list: k + 1 */
+	uint32_t most; /* candidates that a row may list: k + 1 */
 	enum openai_row_place place;
 	struct openai_entry own; /* of the row at hand */
 	/* Of the last candidate, and of the last row up to its list. */

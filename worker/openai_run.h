@@ -25,7 +25,10 @@
  * of 16 bytes, a word of 17, a number of 33, its list of 44, an id of 8; and from there
  * 64 are looked at. */
 #define RUN_ROOM 264
-#define RUN_BEFORE 40
+/* Less than that, and a run is read in a copy. */
+#define RUN_NEAR (2 * RUN_ROOM)
+/* So many more logprobs may be written than there are candidates. */
+#define RUN_MORE 3
 
 #if defined(__AVX2__)
 static inline __m128i run_load(const void *p)
@@ -44,6 +47,7 @@ static inline uint32_t run_find(struct openai_run *run, const unsigned char *p,
 	const __m256i brace = _mm256_set1_epi8('}');
 
 	for (const unsigned char *at = p; n < most && end - at >= 64; at += 64) {
+		_mm_prefetch((const char *)at + 1024, _MM_HINT_T0);
 		uint32_t low = (uint32_t)_mm256_movemask_epi8(
 			_mm256_cmpeq_epi8(jdecimal_load(at), brace));
 		uint32_t high = (uint32_t)_mm256_movemask_epi8(
@@ -64,23 +68,23 @@ static inline uint32_t run_find(struct openai_run *run, const unsigned char *p,
 	}
 #endif
 	n = n < most ? n : most;
-	for (uint32_t i = 0; i < n; i++) {
-		run->at[i] = p;
-		p = run->end[i];
-		if (end - p < RUN_ROOM)
-			return i;
+	while (n > 0 && end - run->end[n - 1] < RUN_ROOM)
+		n--;
+	run->at[0] = p;
+	for (uint32_t i = 1; i < n; i++) {
+		p = run->end[i - 1];
 		if (*p != ',')
-			return i + 1;
-		p += 1 + (p[1] == ' ');
+			return i;
+		run->at[i] = p + 1 + (p[1] == ' ');
 	}
 	return n;
 }
 
-/* Behind the word whose quote is at p; NULL if it is none that is known. */
-static inline __attribute__((always_inline)) const unsigned char *run_word(
-	const struct words *words, const unsigned char *p, struct word **word)
+/* Behind the text whose first quote is at p, as words.h has it: one with more than 15
+ * bytes is none that is known. NULL if it is none. */
+static inline __attribute__((always_inline)) const unsigned char *run_text(
+	const unsigned char *p, uint64_t text[2])
 {
-	uint64_t first, second;
 	unsigned n;
 
 	if (*p++ != '"')
@@ -91,23 +95,43 @@ static inline __attribute__((always_inline)) const unsigned char *run_word(
 	n = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
 	n = _tzcnt_u32(n | 1u << 16);
 	v = _mm_and_si128(v, run_load(openai_run_keep + 64 - n));
-	first = (uint64_t)_mm_cvtsi128_si64(v);
-	second = (uint64_t)_mm_extract_epi64(v, 1) | (uint64_t)n << 56;
+	text[0] = (uint64_t)_mm_cvtsi128_si64(v);
+	text[1] = (uint64_t)_mm_extract_epi64(v, 1) | (uint64_t)n << 56;
 #else
-	uint64_t text[2], low = jt_stops(get_u64(p)), high = jt_stops(get_u64(p + 8));
+	uint64_t low = jt_stops(get_u64(p)), high = jt_stops(get_u64(p + 8));
 
 	n = low ? (unsigned)__builtin_ctzll(low) >> 3
 		: 8 + (high ? (unsigned)__builtin_ctzll(high) >> 3 : 8);
 	if (n > WORD_TEXT_MAX || p[n] != '"')
 		return NULL;
 	openai_word_text(p, n, text);
-	first = text[0];
-	second = text[1];
 #endif
-	/* One that is known has no byte that may not stand there, and is shorter
-	 * than 16: so is this, then. */
-	*word = words_find(words, first, second);
-	return *word ? p + n + 1 : NULL;
+	/* A word that is known has no byte that may not stand there, and is shorter
+	 * than 16: so is this one, if it is found. */
+	return p + n + 1;
+}
+
+/* The word of the i-th; NULL if it is none that is known. */
+static inline __attribute__((always_inline)) struct word *run_word(
+	const struct words *words, struct openai_run *run, uint32_t i)
+{
+	struct word *w = run->word[i];
+	const uint64_t *text = run->text[i];
+
+	if (w->text[0] != text[0] || w->text[1] != text[1] || w->number == WORD_NONE)
+		run->word[i] = w = words_find(words, text[0], text[1]);
+	return w;
+}
+
+/* How many of n have words that are known. */
+static inline __attribute__((always_inline)) uint32_t run_words(
+	const struct words *words, struct openai_run *run, uint32_t n)
+{
+	uint32_t i = 0;
+
+	while (i < n && run_word(words, run, i))
+		i++;
+	return i;
 }
 
 /* Behind the list of the word's bytes, if it is written as it was before, or, where it
@@ -149,16 +173,46 @@ static inline __attribute__((always_inline)) const unsigned char *run_id(
 	return p + n;
 }
 
-static inline __attribute__((always_inline)) const unsigned char *run_logprob(
-	const unsigned char *p, double *logprob)
-{
+/* A logprob is read in two steps: behind the i-th, and then what n of them are, when
+ * up to RUN_MORE may be written that are none; how many are known for certain. */
 #if defined(__AVX2__)
-	return jdecimal_avx2(p, logprob);
-#else
-	*logprob = jdecimal_common(p, &p);
-	return *logprob == *logprob ? p : NULL;
-#endif
+static inline __attribute__((always_inline)) const unsigned char *run_logprob(
+	struct openai_run *run, const unsigned char *p, uint32_t i, double *logprob)
+{
+	(void)logprob;
+	return jdecimal_digits(p, run->parts[i]);
 }
+
+static inline __attribute__((always_inline)) uint32_t run_logprobs_end(
+	const struct openai_run *run, uint32_t n, double *logprob)
+{
+	for (uint32_t i = 0; i < n; i += 4) {
+		unsigned known = jdecimal_four(run->parts + i, logprob + i);
+
+		if (known != 0xf) {
+			i += _tzcnt_u32(~known);
+			return i < n ? i : n;
+		}
+	}
+	return n;
+}
+#else
+static inline const unsigned char *run_logprob(
+	struct openai_run *run, const unsigned char *p, uint32_t i, double *logprob)
+{
+	(void)run;
+	logprob[i] = jdecimal_common(p, &p);
+	return logprob[i] == logprob[i] ? p : NULL;
+}
+
+static inline uint32_t run_logprobs_end(
+	const struct openai_run *run, uint32_t n, double *logprob)
+{
+	(void)run;
+	(void)logprob;
+	return n;
+}
+#endif
 
 /* One piece and the value behind it, of n candidates; how many have it. */
 static inline __attribute__((always_inline)) uint32_t run_column(struct openai_run *run,
@@ -167,30 +221,33 @@ static inline __attribute__((always_inline)) uint32_t run_column(struct openai_r
 {
 	const struct words *words = r->words;
 	double *logprob = r->cand_logprob + r->m;
-	uint32_t *id = r->cand_id + r->m;
+	uint32_t *id = r->cand_id + r->m, i;
 	unsigned len = piece->len;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) {
 		const unsigned char *p = run->at[i];
 
 		if (!layout_begins_with(piece, p))
-			return i;
+			break;
 		p += len;
-		if (key == ENTRY_TOKEN)
-			p = run_word(words, p, &run->word[i]);
-		else if (key == ENTRY_LOGPROB)
-			p = run_logprob(p, &logprob[i]);
+		if (key == ENTRY_TOKEN) {
+			p = run_text(p, run->text[i]);
+			run->word[i] =
+				words_place(words, run->text[i][0], run->text[i][1], 0);
+			__builtin_prefetch(run->word[i]);
+		} else if (key == ENTRY_LOGPROB)
+			p = run_logprob(run, p, i, logprob);
 		else if (key == ENTRY_BYTES)
 			p = run_list(run->word[i], p, end);
 		else if (key == ENTRY_ID)
 			p = run_id(p, &id[i]);
 		else if (p != run->end[i])
-			return i;
+			break;
 		if (!p)
-			return i;
+			break;
 		run->at[i] = p;
 	}
-	return n;
+	return key == ENTRY_LOGPROB ? run_logprobs_end(run, i, logprob) : i;
 }
 
 /* The first n of the run are candidates. */
@@ -228,10 +285,11 @@ static inline const unsigned char *openai_run(
 	unsigned keys = 0;
 
 	if (!run->may_begin || l->tokens.rest > 0 || layout->n == 0 ||
-		!layout->is_short || p - l->begin < RUN_BEFORE)
+		!layout->is_short)
 		return NULL;
 	n = n < run->hope ? n : run->hope;
-	if (r->cap_m - r->m < n || r->pool.cap - r->pool.len < 16 * (size_t)n)
+	if (r->cap_m - r->m < n + RUN_MORE ||
+		r->pool.cap - r->pool.len < 16 * (size_t)n)
 		return NULL;
 	n = found = run_find(run, p, end, n);
 	for (unsigned i = 0; i < layout->n; i++) {
@@ -247,6 +305,7 @@ static inline const unsigned char *openai_run(
 		case ENTRY_BYTES:
 			if (!(keys & ENTRY_TOKEN))
 				return NULL;
+			n = run_words(r->words, run, n);
 			n = run_column(run, piece, ENTRY_BYTES, r, end, n);
 			break;
 		case ENTRY_ID:
@@ -257,6 +316,8 @@ static inline const unsigned char *openai_run(
 		}
 		keys |= piece->key;
 	}
+	if (!(keys & ENTRY_BYTES))
+		n = run_words(r->words, run, n);
 	/* What ended early is not looked for so far ahead again. */
 	run->hope = n == found ? 2 * run->hope : n;
 	run->hope = run->hope < RUN_LEAST  ? RUN_LEAST
@@ -270,25 +331,21 @@ static inline const unsigned char *openai_run(
 	return run->end[n - 1];
 }
 
-/* The same where less than RUN_ROOM is there: in a copy, with zeros behind it, of which
+/* The same where less than RUN_NEAR is there: in a copy, with zeros behind it, of which
  * none can be taken for a part of a candidate, since its '}' is behind them. */
 static inline const unsigned char *openai_run_near_end(
 	struct openai_lane *l, const unsigned char *p)
 {
-	unsigned char copy[RUN_BEFORE + 2 * RUN_ROOM];
-	const unsigned char *begin = l->begin, *end = l->tokens.end, *behind;
+	unsigned char copy[RUN_NEAR + RUN_ROOM];
+	const unsigned char *end = l->tokens.end, *behind;
 	size_t left = (size_t)(end - p);
 
-	if (p - begin < RUN_BEFORE)
-		return NULL;
-	memcpy(copy, p - RUN_BEFORE, RUN_BEFORE + left);
-	memset(copy + RUN_BEFORE + left, 0, sizeof(copy) - RUN_BEFORE - left);
-	l->begin = copy;
+	memcpy(copy, p, left);
+	memset(copy + left, 0, sizeof(copy) - left);
 	l->tokens.end = copy + sizeof(copy);
-	behind = openai_run(l, copy + RUN_BEFORE);
-	l->begin = begin;
+	behind = openai_run(l, copy);
 	l->tokens.end = end;
-	return behind ? p + (behind - copy - RUN_BEFORE) : NULL;
+	return behind ? p + (behind - copy) : NULL;
 }
 
 #endif
