@@ -173,22 +173,32 @@ static void order_ties(uint32_t *id, const float *logprob, uint32_t n)
 	}
 }
 
-/* Candidates' logprobs as float32; true if any in a row are equal then. */
-static bool narrow_candidates(const struct rows *r, float *logprobs)
+typedef double four_doubles __attribute__((vector_size(32), aligned(8)));
+typedef float four_floats __attribute__((vector_size(16), aligned(4)));
+typedef int32_t four_ints __attribute__((vector_size(16)));
+
+/* As float32; true if any has its neighbour's value then. */
+static bool narrow_all(const double *from, size_t n, float *to)
 {
-	bool tied = false;
+	four_ints tied = {0};
+	bool any = false;
+	size_t i = 1;
 
-	for (uint32_t i = 0; i < r->n; i++) {
-		float before = NAN;
+	if (n == 0)
+		return false;
+	to[0] = (float)from[0];
+	for (; i + 4 <= n; i += 4) {
+		const four_doubles *four = (const four_doubles *)(from + i);
+		four_floats here = __builtin_convertvector(*four, four_floats);
 
-		for (uint32_t j = r->first[i]; j < r->first[i + 1]; j++) {
-			float logprob = (float)r->cand_logprob[j];
-
-			tied |= logprob == before;
-			logprobs[j] = before = logprob;
-		}
+		*(four_floats *)(to + i) = here;
+		tied |= here == *(const four_floats *)(to + i - 1);
 	}
-	return tied;
+	for (; i < n; i++) {
+		to[i] = (float)from[i];
+		any |= to[i] == to[i - 1];
+	}
+	return any || tied[0] || tied[1] || tied[2] || tied[3];
 }
 
 /* The rows' arrays as the codec takes them: float32, counts per row. */
@@ -214,7 +224,8 @@ static void narrow(struct encoder *e, const struct rows *r, struct logits *l)
 	l->listed = e->shorts;
 	l->ids = r->cand_id;
 	l->logprobs = candidates;
-	if (!narrow_candidates(r, candidates))
+	/* Those of two rows may be neighbours, which does no harm. */
+	if (!narrow_all(r->cand_logprob, r->m, candidates))
 		return;
 	MEM_GROW(e->ids, e->cap_ids, (size_t)r->m);
 	memcpy(e->ids, r->cand_id, r->m * sizeof(*e->ids));

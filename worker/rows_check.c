@@ -279,20 +279,18 @@ static void rank_sampled(struct check *c, uint32_t i, uint32_t begin, uint32_t e
 		r->rank[i] = rank_by_text(r, i, begin, end);
 }
 
-/* Returns the sum of their probabilities. */
+/* Returns the sum of their probabilities. The tail's entropy is still to be added. */
 static double weigh(struct rows *r, uint32_t i, uint32_t begin, uint32_t end)
 {
 	struct weight w;
-	double tail;
 
 	if (begin == end) {
 		r->tail[i] = r->entropy[i] = (double)NAN;
 		return 0;
 	}
 	w = rows_weigh(r->cand_logprob + begin, end - begin);
-	tail = w.sum < 1 ? 1 - w.sum : 0;
-	r->tail[i] = tail;
-	r->entropy[i] = tail > 0 ? w.entropy - tail * log(tail) : w.entropy;
+	r->tail[i] = w.sum < 1 ? 1 - w.sum : 0;
+	r->entropy[i] = w.entropy;
 	return w.sum;
 }
 
@@ -357,6 +355,7 @@ struct rows_verdict rows_normalise(struct rows *r, uint32_t k)
 		from = to;
 	}
 	r->m = at;
+	rows_weigh_tails(r->tail, r->n, r->entropy);
 	return c.verdict;
 }
 
@@ -375,6 +374,7 @@ void rows_cut(struct rows *r, uint32_t k)
 			if (r->rank[i] >= k && r->rank[i] != ROWS_RANK_UNKNOWN)
 				r->rank[i] = ROWS_RANK_OUTSIDE;
 			weigh(r, i, begin, at);
+			rows_weigh_tails(&r->tail[i], 1, &r->entropy[i]);
 		}
 		r->first[i] = begin;
 		r->first[i + 1] = at;

@@ -5,9 +5,10 @@
 #include <immintrin.h>
 #include <math.h>
 
-/* glibc's libmvec: exp of four numbers, to 4 units in the last place. The name is that
- * of the x86-64 vector function ABI. */
+/* glibc's libmvec: of four numbers, to 4 units in the last place. The names are those of
+ * the x86-64 vector function ABI. */
 __m256d _ZGVdN4v_exp(__m256d x);
+__m256d _ZGVdN4v_log(__m256d x);
 
 static double sum_of(__m256d v)
 {
@@ -37,5 +38,22 @@ struct weight rows_weigh_avx2(const double *logprob, uint32_t n)
 		w.entropy -= p * logprob[i];
 	}
 	return w;
+}
+
+void rows_weigh_tails_avx2(const double *tail, uint32_t n, double *entropy)
+{
+	const __m256d one = _mm256_set1_pd(1), none = _mm256_setzero_pd();
+	uint32_t i = 0;
+
+	for (; i + 4 <= n; i += 4) {
+		__m256d t = _mm256_loadu_pd(tail + i);
+
+		/* A bucket that is sure, or that is not there, has no entropy. */
+		t = _mm256_blendv_pd(one, t, _mm256_cmp_pd(t, none, _CMP_GT_OQ));
+		_mm256_storeu_pd(
+			entropy + i, _mm256_sub_pd(_mm256_loadu_pd(entropy + i),
+					     _mm256_mul_pd(t, _ZGVdN4v_log(t))));
+	}
+	rows_weigh_tails_portable(tail + i, n - i, entropy + i);
 }
 #endif

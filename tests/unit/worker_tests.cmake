@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The worker's pure parts. Transcripts and corpora are read from the source tree;
 # the corpora may lie beside it.
-foreach(name align answers base64 calibrate choices endpoints final_answer frames http intern loop_watch openai_random openai_run
+foreach(name align answers base64 calibrate choices encode endpoints final_answer frames http intern loop_watch openai_random openai_run
         openai_request pace questions rate rate_headers raw_request retry rows rows_place rows_weigh score scored spans spares think tokenize tokens tool_parts tree_request
         words)
   retort_unit_test(${name} retort_worker PkgConfig::JANSSON)
