@@ -73,6 +73,8 @@ static void allocate(struct logits *l, size_t n, size_t m)
 	size_t need = ROW_BYTES * n + CANDIDATE_BYTES * m;
 	uint32_t *at;
 
+	/* No rows have a block, too: there is no counting from NULL. */
+	need = need ? need : 1;
 	if (need > l->room) {
 		free(l->block);
 		l->block = mem_alloc(need);

@@ -225,6 +225,8 @@ static unsigned make_gaps(struct block_writer *w)
 	uint32_t most = 0, *gaps;
 	unsigned n = 0;
 
+	if (w->m == 0)
+		return 0;
 	MEM_GROW(w->gaps, w->cap_gaps, w->m);
 	gaps = w->gaps;
 	for (uint32_t r = 0; r < w->rows; r++)
