@@ -21,6 +21,7 @@
 #include "coordinator/control.h"
 #include "coordinator/coordinator.h"
 #include "deploy/commands.h"
+#include "store/cut_off.h"
 #include "store/reader.h"
 
 #define KEYS_A_REQUEST 50000
@@ -36,8 +37,10 @@ static enum err_code choose(
 	struct reader *reader = NULL;
 	struct sample *s;
 	size_t cap = 0, column;
-	enum err_code code = dataset_open(path, ENV_READ, &d, err);
+	enum err_code code;
 
+	cut_off_explain(path);
+	code = dataset_open(path, ENV_READ, &d, err);
 	free(path);
 	if (code == ERR_NONE)
 		code = filter_compile(where, &filter, &column, err);

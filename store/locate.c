@@ -5,6 +5,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "store/cut_off.h"
 
 static bool holds_dataset(const char *dir)
 {
@@ -37,6 +38,7 @@ enum err_code locate_and_open(const char *path, struct dataset **d, struct err *
 
 	if (code != ERR_NONE)
 		return code;
+	cut_off_explain(dir);
 	code = dataset_open(dir, ENV_READ, d, err);
 	free(dir);
 	return code;

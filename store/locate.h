@@ -13,7 +13,7 @@
 /* The dataset's folder; the caller frees it. ERR_NOT_FOUND if there is none. */
 enum err_code locate_dataset(const char *path, char **dir, struct err *err) MUST_CHECK;
 
-/* locate_dataset and dataset_open, for reading. */
+/* locate_dataset and dataset_open, for a command that reads: see cut_off.h. */
 enum err_code locate_and_open(const char *path, struct dataset **d, struct err *err)
 	MUST_CHECK;
 

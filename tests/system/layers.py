@@ -27,7 +27,7 @@ MAY = {
 # Of another folder only these headers are known outside.
 DOORS = {
     ("worker", "store"): {"jmember.h", "record.h", "logits.h", "sections.h", "offer.h", "pack.h"},
-    ("deploy", "store"): {"accept.h", "commands.h", "reader.h"},
+    ("deploy", "store"): {"accept.h", "commands.h", "cut_off.h", "reader.h"},
     ("deploy", "deploy/teacher"): set(),
     ("deploy/teacher", "deploy"): set(),
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A bit flipped anywhere in data.mdb is found by `retort verify`, or is harmless:
-then the export is the same to the byte. And verify always ends by itself.
+then the export is the same to the byte. And verify always ends by itself. Of a file that
+was cut off every command says so, or it was only free pages that are missing.
 
     test_verify_damage.py RETORT MAKE_DATASET [FLIPS [SEED]]
 """
@@ -23,6 +24,35 @@ def read(path):
         return file.read()
 
 
+def place(run, data):
+    """Makes the run's dataset of these bytes, which nobody has open."""
+    with open(os.path.join(run, "dataset", "data.mdb"), "wb") as file:
+        file.write(data)
+    lock = os.path.join(run, "dataset", "lock.mdb")
+    if os.path.exists(lock):
+        os.remove(lock)
+
+
+def cut_off(retort, hurt, whole, out, want):
+    """The file's first part, at the ends of pages and within one."""
+    said = 0
+    for cut in [len(whole) * i // 16 for i in range(1, 16)] + [len(whole) - 4096]:
+        place(hurt, whole[:cut])
+        for command in (["export", hurt, "--format", "jsonl", "--logits", "-o", out, "--force"],
+                        ["show", hurt, "0"],
+                        ["verify", hurt]):
+            done = subprocess.run([retort] + command, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+            assert done.returncode in (0, 1), (cut, command, done)
+            said += "/data.mdb' was cut off" in done.stderr
+            if command[0] == "export" and done.returncode == 0:
+                assert read(out) == want, "cut at %d: another export" % cut
+            elif command[0] != "verify" and done.returncode == 1:
+                assert "data.mdb" in done.stderr or hurt in done.stderr, (cut, done)
+    print("16 cuts, of which commands said so %d times" % said)
+    assert said > 8, said
+
+
 def main(retort, make_dataset, flips="100", seed="1"):
     chance = random.Random(int(seed))
     with tempfile.TemporaryDirectory() as folder:
@@ -38,11 +68,7 @@ def main(retort, make_dataset, flips="100", seed="1"):
             bit = chance.randrange(8 * len(whole))
             bytes_ = bytearray(whole)
             bytes_[bit // 8] ^= 1 << bit % 8
-            with open(os.path.join(hurt, "dataset", "data.mdb"), "wb") as file:
-                file.write(bytes_)
-            lock = os.path.join(hurt, "dataset", "lock.mdb")
-            if os.path.exists(lock):
-                os.remove(lock)
+            place(hurt, bytes_)
             done = subprocess.run([retort, "verify", hurt], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=60)
             assert done.returncode in (0, 1), "bit %d: exit %d" % (bit, done.returncode)
@@ -53,6 +79,7 @@ def main(retort, make_dataset, flips="100", seed="1"):
             harmless += 1
             assert export(retort, hurt, second) == 0, "bit %d: no export" % bit
             assert read(second) == want, "bit %d: another export, and verify is content" % bit
+        cut_off(retort, hurt, whole, second, want)
         shutil.rmtree(hurt)
     print("%d flips: %d found (%d of them crashed the walk), %d harmless" % (
         found + harmless, found, crashed, harmless))
