@@ -162,6 +162,10 @@ static void run_timers(struct server *s, int64_t now_ms)
 	if (!s->adopted && now_ms >= s->register_at) {
 		server_say_register(s);
 		s->register_at = now_ms + REGISTER_EVERY_MS;
+		if (silence_is_long(&s->silence, now_ms))
+			log_warn("store", "no answer yet: nobody is there",
+				"coordinator=%s",
+				log_quote(s->options->coordinator).text);
 	}
 	if (now_ms >= s->disk_at) {
 		check_disk(s);
@@ -184,6 +188,7 @@ static void hear_coordinator(struct server *s)
 	struct link_message m;
 
 	while (!s->lost && link_receive(s->coordinator, &m) == ERR_NONE) {
+		silence_ends(&s->silence);
 		server_hear_coordinator(s, m.frame);
 		link_message_release(&m);
 	}

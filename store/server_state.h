@@ -9,6 +9,7 @@
 #define RETORT_STORE_SERVER_STATE_H
 
 #include "common/link.h"
+#include "common/silence.h"
 #include "common/wire.h"
 #include "store/ingest.h"
 #include "store/server.h"
@@ -45,6 +46,7 @@ struct server {
 	struct seen_worker *seen;
 	size_t n_seen, cap_seen;
 	int64_t register_at, report_at, disk_at, readers_at;
+	struct silence silence; /* of the coordinator, while it has not adopted us */
 	int64_t committed_ms;
 
 	/* Set: the round is undone and the process ends. */

@@ -179,6 +179,7 @@ static void hear_coordinator(struct worker *w, struct bytes frame, int64_t now_m
 	struct err err = {0};
 	struct wire m;
 
+	silence_ends(&w->silence);
 	if (wire_decode(frame, &m, &err) != ERR_NONE) {
 		if (err.code == ERR_REFUSED)
 			w->fatal = err;
@@ -285,6 +286,11 @@ static void run_timers(struct worker *w, int64_t now_ms)
 	if (!w->welcomed && now_ms >= w->hello_at) {
 		say_hello(w);
 		w->hello_at = now_ms + HELLO_EVERY_MS;
+		if (silence_is_long(&w->silence, now_ms))
+			log_warn("worker",
+				"no welcome yet: nobody is there, or it has no store yet",
+				"coordinator=%s",
+				log_quote(w->options->coordinator).text);
 	}
 	if (w->welcomed && now_ms >= w->beat_at) {
 		say_beat(w);

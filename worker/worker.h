@@ -26,6 +26,7 @@
 
 #include "common/job.h"
 #include "common/link.h"
+#include "common/silence.h"
 #include "common/wire.h"
 #include "worker/calibrate.h"
 #include "worker/encode.h"
@@ -232,6 +233,7 @@ struct worker {
 	uint64_t settled, settled_before;
 
 	int64_t beat_at, hello_at, ping_at, put_at, resend_at, rate_at;
+	struct silence silence; /* of the coordinator, while it has not welcomed us */
 	uint64_t random_state;
 };
 

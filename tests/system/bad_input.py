@@ -8,6 +8,7 @@ usage: bad_input.py RETORT [TEST...]
 import gzip
 import json
 import os
+import socket
 import stat
 import subprocess
 
@@ -269,7 +270,25 @@ def a_corpus_that_was_edited(retort):
         r.verify()
 
 
+def nobody_at_the_address(retort):
+    """A worker and a store whose coordinator is not there wait for it, and say so."""
+    with Rig(retort) as r, socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        address = "tcp://127.0.0.1:%d" % bound.getsockname()[1]
+        for command in (["worker"],
+                        ["store", "--dir", r.path("alone"), "--listen", "tcp://127.0.0.1:*"]):
+            with subprocess.Popen([retort] + command + ["--connect", address],
+                                  stderr=subprocess.PIPE, text=True) as child:
+                for line in child.stderr:
+                    if "level=warn" in line:
+                        break
+                child.terminate()
+                child.communicate(timeout=60)
+            assert "nobody is there" in line and address in line, line
+
+
 if __name__ == "__main__":
     main(jobs_that_are_wrong, an_endpoint_that_is_not_there, an_endpoint_that_refuses_the_key,
          a_key_that_is_none, a_worker_without_the_key, lines_of_every_kind,
-         long_prompts_are_asked, packed_corpora_are_read, a_corpus_that_was_edited)
+         long_prompts_are_asked, packed_corpora_are_read, a_corpus_that_was_edited,
+         nobody_at_the_address)
