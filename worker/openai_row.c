@@ -189,18 +189,16 @@ static const unsigned char *read_entry(struct openai_lane *l, const unsigned cha
 {
 	struct buf *pool = &l->tokens.rows->pool;
 	size_t pool_before = pool->len;
-	const unsigned char *behind;
+	const unsigned char *behind = NULL;
+	bool near = l->tokens.end - p < RUN_NEAR;
 
 	if (*p != '{')
 		return openai_wrong(&l->tokens, "a candidate is no object", p);
-	if (l->tokens.end - p < RUN_NEAR) {
-		/* Most that stand here are cut, which is seen sooner so. */
-		if (!memchr(p, '}', (size_t)(l->tokens.end - p)))
-			return openai_stop(&l->tokens, JT_MORE);
-		behind = openai_run_near_end(l, p);
-	} else {
-		behind = openai_run(l, p);
-	}
+	/* Most that stand near the end are cut, which is seen sooner so. */
+	if (near && !memchr(p, '}', (size_t)(l->tokens.end - p)))
+		return openai_stop(&l->tokens, JT_MORE);
+	if (run_may_begin(l))
+		behind = near ? openai_run_near_end(l, p) : openai_run(l, p);
 	if (behind)
 		return behind;
 	behind = read_predicted(l, p);

@@ -272,6 +272,13 @@ static inline void run_keep_all(
 	r->m += n;
 }
 
+/* Whether the candidates at hand may be a run. */
+static inline bool run_may_begin(const struct openai_lane *l)
+{
+	return l->run.may_begin && l->tokens.rest == 0 && l->candidate.n > 0 &&
+	       l->candidate.is_short;
+}
+
 /* As many candidates as the run has, from the '{' at p to behind the last one's
  * '}'; NULL if there is none. */
 static inline const unsigned char *openai_run(
@@ -284,9 +291,6 @@ static inline const unsigned char *openai_run(
 	uint32_t n = l->most + 1 - (r->m - r->first[r->n]), found;
 	unsigned keys = 0;
 
-	if (!run->may_begin || l->tokens.rest > 0 || layout->n == 0 ||
-		!layout->is_short)
-		return NULL;
 	n = n < run->hope ? n : run->hope;
 	if (r->cap_m - r->m < n + RUN_MORE ||
 		r->pool.cap - r->pool.len < 16 * (size_t)n)
