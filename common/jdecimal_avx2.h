@@ -40,9 +40,6 @@ __attribute__((visibility(
 #if defined(__AVX2__)
 #include <immintrin.h>
 
-/* So many bytes are read from the number's beginning on. */
-#define JDECIMAL_AVX2_ROOM 34
-
 static inline __m256i jdecimal_load(const void *p)
 {
 	return _mm256_loadu_si256((const __m256i *)p);
