@@ -10,15 +10,26 @@
 #define EXPECTED 6
 #define ABSENT 3
 
+/* Whether none of eight symbols occurs: most columns have few. */
+static inline bool are_absent(const uint32_t counts[8])
+{
+	return (get_u64(counts) | get_u64(counts + 2) | get_u64(counts + 4) |
+		       get_u64(counts + 6)) == 0;
+}
+
 /* By rising count, the symbols that occur: count << 8 | symbol. */
 static unsigned sort_counts(const uint32_t counts[256], uint64_t *sorted)
 {
 	static const unsigned gaps[] = {23, 10, 4, 1};
 	unsigned n = 0;
 
-	for (unsigned s = 0; s < 256; s++) {
-		sorted[n] = (uint64_t)counts[s] << 8 | s;
-		n += counts[s] > 0;
+	for (unsigned from = 0; from < 256; from += 8) {
+		if (are_absent(counts + from))
+			continue;
+		for (unsigned s = from; s < from + 8; s++) {
+			sorted[n] = (uint64_t)counts[s] << 8 | s;
+			n += counts[s] > 0;
+		}
 	}
 	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
 		for (unsigned i = gaps[g]; i < n; i++) {
@@ -110,11 +121,15 @@ uint64_t prefix_cost(const uint32_t counts[256])
 {
 	uint64_t cost = 0, all = 0;
 
-	for (unsigned s = 0; s < 256; s++) {
-		if (counts[s] == 0)
+	for (unsigned from = 0; from < 256; from += 8) {
+		if (are_absent(counts + from))
 			continue;
-		all += counts[s];
-		cost += (uint64_t)counts[s] * log2_256(counts[s]);
+		for (unsigned s = from; s < from + 8; s++) {
+			if (counts[s] == 0)
+				continue;
+			all += counts[s];
+			cost += (uint64_t)counts[s] * log2_256(counts[s]);
+		}
 	}
 	return all ? all * log2_256((uint32_t)all) - cost : 0;
 }
