@@ -230,6 +230,7 @@ static void release_teacher(struct job_teacher *t)
 	job_release_members(job_teacher_keys, t);
 	free(t->api);
 	free(t->api_key_file);
+	free(t->ca_file);
 	free(t->tokenizer);
 	free_texts(t->url, t->n_urls);
 	json_decref(t->extra_body);

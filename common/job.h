@@ -81,7 +81,8 @@ struct job_teacher {
 	json_t *extra_body;               /* object */
 	struct job_header *extra_header;
 	size_t n_extra_headers;
-	char *proxy; /* NULL: none */
+	char *proxy;   /* NULL: none */
+	char *ca_file; /* certificates to trust beside the system's; NULL: none */
 	bool insecure_key;
 	int64_t max_in_flight;
 	int64_t requests_per_minute, tokens_per_minute;

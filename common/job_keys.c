@@ -345,7 +345,7 @@ static json_t *headers_json(const void *from)
 	return object;
 }
 
-static bool read_key_file(struct job_reader *r, const char *path, json_t *v, void *to)
+static bool read_file_name(struct job_reader *r, const char *path, json_t *v, void *to)
 {
 	if (!json_is_string(v))
 		return job_complain(r, path, "must be a path");
@@ -441,12 +441,13 @@ const struct job_key job_teacher_keys[] = {
 		.offset = TEACHER_AT(model),
 		.required = true},
 	TEXT("api_key_env", TEACHER_AT(api_key_env)),
-	SPECIAL("api_key_file", TEACHER_AT(api_key_file), read_key_file, text_json,
+	SPECIAL("api_key_file", TEACHER_AT(api_key_file), read_file_name, text_json,
 		NULL),
 	SPECIAL("extra_body", TEACHER_AT(extra_body), read_extra_body, tree_json, "{}"),
 	SPECIAL("extra_headers", TEACHER_AT(extra_header), read_headers, headers_json,
 		NULL),
 	TEXT("proxy", TEACHER_AT(proxy)),
+	SPECIAL("ca_file", TEACHER_AT(ca_file), read_file_name, text_json, NULL),
 	BOOL("insecure_key", TEACHER_AT(insecure_key), "false"),
 	INTEGER("max_in_flight", TEACHER_AT(max_in_flight), 1, LIMIT_IN_FLIGHT, "64"),
 	OBJECT("limits", limits_keys),

@@ -85,6 +85,12 @@ static enum err_code check_keys(
 			return at_key(path, key, err);
 		}
 		key_forget(text);
+		if (t->ca_file && access(t->ca_file, R_OK) != 0) {
+			snprintf(key, sizeof(key), "teachers[%zu].ca_file", i);
+			err_set(err, ERR_INVALID, "cannot read '%s': %s", t->ca_file,
+				strerror(errno));
+			return at_key(path, key, err);
+		}
 	}
 	return ERR_NONE;
 }

@@ -15,7 +15,7 @@ build="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libcurl4-openssl-d
   libsodium-dev libmicrohttpd-dev libonig-dev libutf8proc-dev ca-certificates"
 demo="sqlite3 python3 procps"
 test="libcmocka-dev sqlite3 python3 python3-venv python3-jinja2 python3-lmdb python3-regex python3-zstandard python3-xxhash
-  clang clang-format man-db procps curl strace mount util-linux
+  clang clang-format man-db procps curl strace mount openssl util-linux
   zstd gzip"
 bench="nginx-light wrk sqlite3 python3 libcmocka-dev g++ libsimdjson-dev"
 

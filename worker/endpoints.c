@@ -32,7 +32,7 @@ static struct http_target *make_target(
 	const char *key_header = key_headers[e->protocol->auth];
 	const char **extra;
 	struct http_settings s = {whole, key_header ? NULL : key, NULL, t->proxy,
-		t->connect_s, t->first_byte_s, t->total_s};
+		t->ca_file, t->connect_s, t->first_byte_s, t->total_s};
 	struct http_target *target;
 	size_t n = 0, n_fixed = 0;
 

@@ -33,6 +33,7 @@ struct http {
 
 struct http_target {
 	char *url, *proxy;
+	char *ca_file; /* NULL: the system's alone */
 	struct curl_slist *headers;
 	double connect_s, first_byte_s, total_s;
 	bool plain_http;
@@ -98,6 +99,7 @@ struct http_target *http_target_new(const struct http_settings *s)
 
 	t->url = mem_dup_str(s->url);
 	t->proxy = mem_dup_str(s->proxy ? s->proxy : "");
+	t->ca_file = s->ca_file ? mem_dup_str(s->ca_file) : NULL;
 	t->plain_http = strncmp(s->url, "http://", 7) == 0;
 	t->connect_s = s->connect_s;
 	t->first_byte_s = s->first_byte_s;
@@ -127,6 +129,7 @@ void http_target_free(struct http_target *t)
 	curl_slist_free_all(t->headers);
 	free(t->url);
 	free(t->proxy);
+	free(t->ca_file);
 	free(t);
 }
 
@@ -340,6 +343,10 @@ static void aim(struct transfer *t, const struct http_target *target)
 		t->easy, CURLOPT_PROTOCOLS_STR, target->plain_http ? "http" : "https");
 	curl_easy_setopt(t->easy, CURLOPT_URL, target->url);
 	curl_easy_setopt(t->easy, CURLOPT_PROXY, target->proxy);
+	/* Those of the system are in a folder, too, which stays. */
+	curl_easy_setopt(t->easy, CURLOPT_CAINFO,
+		target->ca_file ? target->ca_file
+				: curl_version_info(CURLVERSION_NOW)->cainfo);
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, target->headers);
 	curl_easy_setopt(
 		t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(target->connect_s * 1000));

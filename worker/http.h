@@ -36,6 +36,7 @@ struct http_settings {
 	const char *key;                 /* bearer token, or NULL */
 	const char *const *extra_header; /* name, value, name, value, ..., NULL */
 	const char *proxy;               /* NULL: none */
+	const char *ca_file; /* PEM: trusted beside the system's; NULL: none */
 	double connect_s, first_byte_s, total_s;
 };
 
