@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "common/limits.h"
 
 #define CACHE_LINE 64
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -39,6 +42,12 @@ void *mem_table(size_t size)
 	if (unit == HUGE_PAGE)
 		madvise(p, whole, MADV_HUGEPAGE); /* if not, no harm */
 	return memset(p, 0, whole);
+}
+
+void mem_keep_freed(void)
+{
+	mallopt(M_MMAP_THRESHOLD, (int)MIB(4));
+	mallopt(M_TRIM_THRESHOLD, (int)MIB(64));
 }
 
 void *mem_realloc(void *old, size_t n, size_t size)

@@ -19,6 +19,9 @@ void *mem_zalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull))
  * here and there: on huge pages where there are some, and fetched now, not page by page
  * later. */
 void *mem_table(size_t size) __attribute__((malloc, returns_nonnull));
+/* For a process that frees hundreds of KiB and soon asks for them again: they stay with
+ * it (up to 64 MiB) instead of being fetched anew, page by page. Before anything else. */
+void mem_keep_freed(void);
 void *mem_realloc(void *old, size_t n, size_t size) __attribute__((returns_nonnull));
 void *mem_dup(const void *src, size_t len) __attribute__((returns_nonnull));
 /* Copies len bytes and adds a NUL. */

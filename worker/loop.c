@@ -387,6 +387,8 @@ enum err_code worker_run(const struct worker_options *options, struct err *err)
 	struct worker w = {.options = options, .credit = MIB(1), .heartbeat_ms = 1000};
 	enum err_code code;
 
+	/* libcurl frees its receive buffer behind each answer. */
+	mem_keep_freed();
 	if (getrandom(&w.session, sizeof(w.session), 0) != sizeof(w.session))
 		return err_set(err, ERR_IO, "no random numbers");
 	w.random_state = w.session | 1;
