@@ -20,10 +20,9 @@
 #include "common/jdecimal_avx2.h"
 #include "worker/openai_row_forms.h"
 
-/* What must be there behind the guessed end of a candidate, and in front of a number.
- * If the guess is false, the reading gets behind it by a candidate at most: six pieces
- * of 16 bytes, a word of 17, a number of 33, its list of 44, an id of 8; and from there
- * 64 are looked at. */
+/* What must be there behind the guessed end of a candidate. If the guess is false, the
+ * reading gets behind it by a candidate at most: six pieces of 16 bytes, a word of 17,
+ * a number of 35, its list of 44, an id of 8; and from there 64 are looked at. */
 #define RUN_ROOM 264
 /* Less than that, and a run is read in a copy. */
 #define RUN_NEAR (2 * RUN_ROOM)
@@ -47,6 +46,7 @@ static inline uint32_t run_find(struct openai_run *run, const unsigned char *p,
 	const __m256i brace = _mm256_set1_epi8('}');
 
 	for (const unsigned char *at = p; n < most && end - at >= 64; at += 64) {
+		/* About as far ahead as the next run. */
 		_mm_prefetch((const char *)at + 1024, _MM_HINT_T0);
 		uint32_t low = (uint32_t)_mm256_movemask_epi8(
 			_mm256_cmpeq_epi8(jdecimal_load(at), brace));
