@@ -8,7 +8,9 @@
  * heartbeats, a message cap, a short linger; no routing ids are ever set.
  *
  * Delivery is at most once per connection: what must arrive is answered by
- * the protocol and sent again (PROTOCOL.md).
+ * the protocol and sent again (PROTOCOL.md). A client that its server leaves
+ * drops even what it has received and not read yet (ZMQ_IMMEDIATE): a server's
+ * last word counts when it is answered.
  *
  * Threads: a link belongs to one thread. The context behind all links is made
  * with the first and lives until link_end, and no process forks in between.

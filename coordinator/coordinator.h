@@ -113,6 +113,8 @@ struct store_peer {
 	char address[256];
 	int64_t seen_ms;
 	bool paused;
+	/* At the run's end: when it was first told, is told again, and last was there. */
+	int64_t part_ms, tell_at, reached_ms;
 };
 
 struct coordinator {
@@ -225,6 +227,9 @@ bool verdicts_name(struct coordinator *c, int64_t now_ms);
 void verdict_hear(struct coordinator *c, const struct wire_verdict *m);
 
 /* with_store.c */
+bool store_is(const struct coordinator *c, const struct link_peer *peer);
+/* Tells the store that the run has ended; true when it has left, or does not answer. */
+bool store_has_left(struct coordinator *c, int64_t now_ms);
 void store_hear(struct coordinator *c, const struct link_message *m, struct wire *w,
 	int64_t now_ms);
 /* A sample is given up: in the ledger, and in its shard. */

@@ -109,27 +109,31 @@ static void look_for_end(struct coordinator *c, int64_t now_ms)
 {
 	struct budget_use use = live_budget_use(c);
 
-	if (c->phase == PHASE_RUN) {
-		if (live_all_ended(c) && c->store.adopted) {
-			set_state(c, RUN_DONE);
-			begin_phase(c, PHASE_STOP,
-				c->l->totals.samples_failed ? END_WITH_FAILURES
-							    : END_DONE,
-				GOODBYE_MS);
-		} else if (budget_is_spent(&c->budget, &use)) {
-			set_state(c, RUN_BUDGET);
-			begin_phase(c, PHASE_DRAIN, END_BUDGET, DRAIN_MS);
-		} else if (is_blocked(c, now_ms)) {
-			/* Answers that wait to be scored are stored without. */
-			bool waits = job_n_scorers(&c->job) > 0;
-
-			set_state(c, RUN_BLOCKED);
-			begin_phase(c, waits ? PHASE_DRAIN : PHASE_STOP, END_BLOCKED,
-				waits ? DRAIN_MS : GOODBYE_MS);
-		}
+	if (c->phase != PHASE_RUN)
 		return;
+	if (live_all_ended(c) && c->store.adopted) {
+		set_state(c, RUN_DONE);
+		begin_phase(c, PHASE_STOP,
+			c->l->totals.samples_failed ? END_WITH_FAILURES : END_DONE,
+			GOODBYE_MS);
+	} else if (budget_is_spent(&c->budget, &use)) {
+		set_state(c, RUN_BUDGET);
+		begin_phase(c, PHASE_DRAIN, END_BUDGET, DRAIN_MS);
+	} else if (is_blocked(c, now_ms)) {
+		/* Answers that wait to be scored are stored without. */
+		bool waits = job_n_scorers(&c->job) > 0;
+
+		set_state(c, RUN_BLOCKED);
+		begin_phase(c, waits ? PHASE_DRAIN : PHASE_STOP, END_BLOCKED,
+			waits ? DRAIN_MS : GOODBYE_MS);
 	}
-	if (c->n_workers == 0 || now_ms >= c->stop_by_ms)
+}
+
+/* The workers leave first, then the store. */
+static void look_for_leave(struct coordinator *c, int64_t now_ms)
+{
+	if (c->phase != PHASE_RUN && (c->n_workers == 0 || now_ms >= c->stop_by_ms) &&
+		store_has_left(c, now_ms))
 		c->ended = true;
 }
 
@@ -223,7 +227,8 @@ static void hear(struct coordinator *c, const struct link_message *m, int64_t no
 		return;
 	}
 	if (w.type == WIRE_REGISTER || w.type == WIRE_TOTALS || w.type == WIRE_HAS ||
-		w.type == WIRE_TABLE_AT)
+		w.type == WIRE_TABLE_AT ||
+		(w.type == WIRE_BYE && store_is(c, &m->peer)))
 		store_hear(c, m, &w, now_ms);
 	else
 		workers_hear(c, m, &w, now_ms);
@@ -273,13 +278,15 @@ static void round_once(struct coordinator *c)
 	workers_feed(c, now_ms);
 	if (now_ms >= commit_at || c->fatal.code != ERR_NONE)
 		commit_and_tell(c);
+	if (c->fatal.code == ERR_NONE && !has_news(c))
+		look_for_leave(c, now_ms);
 }
 
 static void say_goodbye(struct coordinator *c)
 {
 	struct wire bye = {.type = WIRE_BYE};
 
-	if (c->store.known)
+	if (c->store.known) /* not waited for: a second signal */
 		out_send(c, &c->store.peer, &bye);
 	live_save(c);
 	write_workers(c);

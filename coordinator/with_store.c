@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/reason.h"
@@ -18,6 +19,10 @@
 #define TAG_REDOS 0
 #define TAG_PROMPT 1
 #define CATCH_UP_SHARDS 1024
+#define BYE_EVERY_MS 200
+/* How long a store is waited for that does nothing, and one that cannot be reached. */
+#define PART_MS 30000
+#define UNREACHABLE_MS 3000
 
 static void refuse(struct coordinator *c, const struct link_peer *peer, const char *why)
 {
@@ -278,18 +283,47 @@ static void take_has(struct coordinator *c, const struct wire_have *has)
 		redo_ended(c, &has->keys.at[i], true);
 }
 
+bool store_is(const struct coordinator *c, const struct link_peer *peer)
+{
+	return c->store.known && peer->len == c->store.peer.len &&
+	       memcmp(peer->id, c->store.peer.id, peer->len) == 0;
+}
+
+/* A BYE that the store has not read yet is lost when this end closes (link.h), and the
+ * store would wait for a coordinator for ever: so it says BYE itself before we end. */
+bool store_has_left(struct coordinator *c, int64_t now_ms)
+{
+	struct store_peer *s = &c->store;
+	struct wire bye = {.type = WIRE_BYE};
+	struct buf frame;
+
+	if (!s->known)
+		return true;
+	if (s->part_ms == 0)
+		s->part_ms = s->reached_ms = now_ms;
+	if (now_ms >= s->tell_at) {
+		buf_init(&frame, LIMIT_MESSAGE);
+		wire_encode(&bye, &frame);
+		if (link_send(c->link, &s->peer, &frame) == ERR_NONE)
+			s->reached_ms = now_ms;
+		s->tell_at = now_ms + BYE_EVERY_MS;
+	}
+	if (now_ms - s->part_ms < PART_MS && now_ms - s->reached_ms < UNREACHABLE_MS)
+		return false;
+	log_warn("coordinator", "the store has not said that it ends", "address=%s",
+		log_quote(s->address).text);
+	return true;
+}
+
 void store_hear(struct coordinator *c, const struct link_message *m, struct wire *w,
 	int64_t now_ms)
 {
-	bool is_it = c->store.known && m->peer.len == c->store.peer.len &&
-		     memcmp(m->peer.id, c->store.peer.id, m->peer.len) == 0;
-
 	if (w->type == WIRE_REGISTER) {
 		if (w->reg.run.len == RUN_ID_SIZE && w->reg.store == 0)
 			adopt(c, &m->peer, &w->reg);
 		return;
 	}
-	if (!is_it) {
+	if (!store_is(c, &m->peer)) {
 		struct wire who = {.type = WIRE_WHO};
 
 		out_send(c, &m->peer, &who);
@@ -302,4 +336,6 @@ void store_hear(struct coordinator *c, const struct link_message *m, struct wire
 		take_has(c, &w->has);
 	else if (w->type == WIRE_TABLE_AT)
 		tokenizers_hear(c, &w->table_at, now_ms);
+	else if (w->type == WIRE_BYE)
+		c->store.known = false;
 }

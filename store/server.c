@@ -285,6 +285,8 @@ enum err_code server_run(const struct server_options *options, struct err *err)
 			s.d->state.last_sequence);
 	while (code == ERR_NONE && !s.lost && !s.told_to_end && signals_stops() == 0)
 		round_once(&s);
+	if (s.adopted)
+		server_say_bye(&s);
 	if (s.lost) {
 		*err = s.fatal;
 		code = s.fatal.code;

@@ -235,6 +235,13 @@ static void hear_table(struct server *s, const struct wire_table *part)
 		say_table(s, &at);
 }
 
+void server_say_bye(struct server *s)
+{
+	struct wire w = {.type = WIRE_BYE};
+
+	tell_coordinator(s, &w);
+}
+
 static void say_has(struct server *s, const struct wire_have *asked)
 {
 	struct wire w = {.type = WIRE_HAS, .has = {.tag = asked->tag}};

@@ -69,6 +69,8 @@ void server_hear_worker(struct server *s, const struct link_message *m, int64_t 
 void server_hear_coordinator(struct server *s, struct bytes frame);
 void server_say_register(struct server *s);
 void server_say_totals(struct server *s, struct wire_totals *totals, int64_t now_ms);
+/* That this process ends. */
+void server_say_bye(struct server *s);
 /* What has changed in the counts of tokenizers' tables. */
 void server_say_tables(struct server *s);
 

@@ -170,19 +170,13 @@ def a_worker_without_the_key(retort):
     with Server(retort, "--api-key", KEY) as t, Rig(retort) as r:
         r.corpus(problems(3))
         r.job(t.port, teacher={"api_key_env": "BAD_KEY"})
-        there = "ipc://" + r.path("coordinator.sock")
-        for command in (["coordinator", r.job_path, "--dir", r.run_dir, "--listen", there],
-                        ["store", "--dir", r.run_dir, "--connect", there, "--listen",
-                         "ipc://" + r.path("store.sock")]):
-            r.children.append(subprocess.Popen([retort, *command], env=rig.ENV,
-                                               stderr=subprocess.DEVNULL))
+        coordinator, store, there = r.coordinator_and_store()
         done = r.command("worker", "--connect", there)
         assert done.returncode == 1, done
         assert "BAD_KEY" in done.stderr and "is not set" in done.stderr, done
         rig.ENV["BAD_KEY"] = KEY
         assert r.command("worker", "--connect", there).returncode == 0
-        for child in r.children:
-            assert child.wait(60) == 0
+        assert coordinator.wait(60) == 0 and store.wait(60) == 0
         r.check_whole(3, 2)
 
 

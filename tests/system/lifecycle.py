@@ -4,6 +4,7 @@
 
 usage: lifecycle.py RETORT [TEST...]
 """
+import contextlib
 import json
 import signal
 import threading
@@ -107,6 +108,44 @@ def a_second_signal_leaves_at_once(retort):
         child.communicate(timeout=60)
         # Nothing was waited for: what was in flight has not been answered.
         assert child.returncode == 1 and r.progress()["samples_committed"] == 0
+
+
+@contextlib.contextmanager
+def adopted(retort):
+    """A rig, its coordinator, and its store that has been adopted; there is no worker."""
+    with Server(retort) as t, Rig(retort) as r:
+        r.corpus(problems(3))
+        r.job(t.port)
+        coordinator, store, _ = r.coordinator_and_store()
+        wait_until(lambda: r.part_said("store", "adopted"))
+        yield r, coordinator, store
+        assert r.progress()["state"] == "stopped"
+        r.check_sanitizers()
+
+
+def the_store_hears_of_the_end(retort):
+    """Also one that is slow to hear: else it would wait for a coordinator for ever."""
+    with adopted(retort) as (r, coordinator, store):
+        store.send_signal(signal.SIGSTOP)
+        coordinator.terminate()
+        wait_until(lambda: r.try_progress()["state"] != "running")
+        time.sleep(1)  # in which it could end, if it did not wait
+        assert coordinator.poll() is None
+        store.send_signal(signal.SIGCONT)
+        assert coordinator.wait(60) == 1 and store.wait(60) == 0
+        assert r.part_said("store", "the run has ended")
+
+
+def a_store_that_is_gone_is_not_waited_for(retort):
+    for end in (signal.SIGKILL, signal.SIGTERM):
+        with adopted(retort) as (r, coordinator, store):
+            store.send_signal(end)
+            assert store.wait(60) == (-end if end == signal.SIGKILL else 0)
+            coordinator.terminate()
+            # Thirty seconds is how long one that is there is waited for.
+            assert coordinator.wait(20) == 1
+            # One that said that it ends is not missed.
+            assert r.part_said("coordinator", "has not said") == (end == signal.SIGKILL)
 
 
 def a_job_may_grow(retort):
@@ -313,6 +352,7 @@ def status_and_check_tell(retort):
 
 if __name__ == "__main__":
     main(a_run_is_whole, exports_agree, a_stopped_run_goes_on, a_second_signal_leaves_at_once,
+         the_store_hears_of_the_end, a_store_that_is_gone_is_not_waited_for,
          a_job_may_grow, a_new_meaning_is_refused, accept_may_change,
          samples_can_be_asked_again, retry_reaches_a_run_at_work,
          a_run_gives_up_and_says_why, the_fleet_keeps_to_max_in_flight,

@@ -13,11 +13,10 @@ prompt with it, and come home when it is retried after its cure.
 import collections
 import os
 import signal
-import subprocess
 import threading
 import time
 
-from rig import ENV, OwnTeacher, Rig, chat_answer, main
+from rig import OwnTeacher, Rig, chat_answer, main
 
 POISON = "swallow this"
 # Two deaths make a shard's prompts suspects; asked alone, a killed holder counts one
@@ -137,27 +136,15 @@ def nobody_tells_who_died(retort):
     with OwnTeacher(teacher) as t, Rig(retort) as r:
         r.corpus([{"id": "p%d" % i, "prompt": x} for i, x in enumerate(texts)])
         r.job(t.port, logits={"top_logprobs": 0}, teacher={"max_in_flight": 8})
-        address = {x: "ipc://" + r.path(x) for x in ("coordinator", "store")}
-        os.mkdir(r.run_dir)
-
-        def start(*args):
-            with open(r.path("parts.log"), "ab") as log:
-                child = subprocess.Popen([retort, *args], stdout=log, stderr=log, env=ENV)
-            r.children.append(child)
-            return child
-
-        coordinator = start("coordinator", r.job_path, "--dir", r.run_dir, "--listen",
-                            address["coordinator"], "--heartbeat-ms", "100",
-                            "--term-ms", "700")
-        store = start("store", "--dir", r.run_dir, "--listen", address["store"],
-                      "--connect", address["coordinator"])
+        coordinator, store, there = r.coordinator_and_store("--heartbeat-ms", "100",
+                                                            "--term-ms", "700")
         workers, starts = [None, None], 0
         end = time.monotonic() + 400
         while coordinator.poll() is None:
             for i, worker in enumerate(workers):
                 # One that was told that the run is over is not started again.
                 if worker is None or worker.poll() not in (None, 0):
-                    workers[i] = start("worker", "--connect", address["coordinator"])
+                    workers[i] = r.part("worker", "--connect", there)
                     starts += 1
             assert time.monotonic() < end, r.try_progress()
             time.sleep(0.05)
@@ -173,8 +160,7 @@ def nobody_tells_who_died(retort):
         assert SUSPECT <= deaths <= SUSPECT + KILLS + 3 * SPARE and starts == deaths + 2, (
             deaths, starts)
         r.verify()
-        with open(r.path("parts.log"), errors="replace") as f:
-            assert "Sanitizer" not in f.read()
+        r.check_sanitizers()
         print("  %d deaths, each noticed when the lease ran out" % deaths)
 
 

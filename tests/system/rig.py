@@ -258,6 +258,28 @@ class Rig:
         self.check_sanitizers()
         return out
 
+    def part(self, role, *args):
+        """A process of a cluster, without a supervisor; its log is where run has them."""
+        log = os.path.join(self.run_dir, "log")
+        os.makedirs(log, exist_ok=True)
+        with open(os.path.join(log, role + ".log"), "ab") as f:
+            child = subprocess.Popen([self.retort, role, *args], stdout=f, stderr=f, env=ENV)
+        self.children.append(child)
+        return child
+
+    def coordinator_and_store(self, *args):
+        """Both, over sockets in the folder; `args` are the coordinator's. And where it is."""
+        there = "ipc://" + self.path("coordinator.sock")
+        return (self.part("coordinator", self.job_path, "--dir", self.run_dir, "--listen", there,
+                          *args),
+                self.part("store", "--dir", self.run_dir, "--connect", there, "--listen",
+                          "ipc://" + self.path("store.sock")), there)
+
+    def part_said(self, role, text):
+        """Whether it stands in its log."""
+        with open(os.path.join(self.run_dir, "log", role + ".log"), errors="replace") as f:
+            return text in f.read()
+
     def check_sanitizers(self):
         log = os.path.join(self.run_dir, "log")
         for name in os.listdir(log) if os.path.isdir(log) else []:
