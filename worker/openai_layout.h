@@ -20,7 +20,7 @@
 #include <immintrin.h>
 #endif
 
-#define LAYOUT_PIECES 6
+#define LAYOUT_PIECES 6     /* at most 8: see order */
 #define LAYOUT_PIECE_MAX 48 /* enough for an indent of four blanks */
 /* So many bytes must be there for layout_is_next, and for a value behind it. */
 #define LAYOUT_ROOM 96
@@ -33,10 +33,26 @@ struct layout_piece {
 };
 
 struct openai_layout {
-	unsigned n;    /* pieces; 0: none is known */
-	bool is_short; /* no piece has more than 16 bytes */
+	unsigned n;     /* pieces; 0: none is known */
+	bool is_short;  /* no piece has more than 16 bytes */
+	uint16_t least; /* bytes that it has with the shortest values */
+	uint64_t order; /* the keys, eight bits each; the first are the lowest */
 	struct layout_piece piece[LAYOUT_PIECES];
 };
+
+/* Bytes of the shortest value: "x", -0.1, [1], 1. */
+static inline unsigned layout_shortest(unsigned key)
+{
+	switch (key) {
+	case ENTRY_TOKEN:
+	case ENTRY_BYTES:
+		return 3;
+	case ENTRY_LOGPROB:
+		return 4;
+	default:
+		return key == ENTRY_ID;
+	}
+}
 
 /* Adds the piece [from, to). An entry with one that is too long, or with a key
  * that is not known here, has no layout: then false, and `layout` is empty. */
@@ -54,7 +70,14 @@ static inline bool layout_add(struct openai_layout *layout, const unsigned char 
 		.len = (unsigned char)len, .key = (unsigned char)key};
 	memcpy(piece->text, from, len);
 	memset(piece->mask, 0xff, len);
-	layout->is_short = (layout->n == 0 || layout->is_short) && len <= 16;
+	if (layout->n == 0) {
+		layout->is_short = true;
+		layout->least = 0;
+		layout->order = 0;
+	}
+	layout->is_short = layout->is_short && len <= 16;
+	layout->least = (uint16_t)(layout->least + len + layout_shortest(key));
+	layout->order |= (uint64_t)key << 8 * layout->n;
 	layout->n++;
 	return true;
 }
@@ -86,11 +109,23 @@ static inline __attribute__((always_inline)) bool layout_begins_with(
 static inline bool layout_is_next(
 	const struct layout_piece *piece, const unsigned char *p)
 {
+#if defined(__AVX2__)
+	__m256i differ =
+		_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)p),
+			_mm256_loadu_si256((const __m256i *)(const void *)piece->text));
+
+	if (!_mm256_testz_si256(differ,
+		    _mm256_loadu_si256((const __m256i *)(const void *)piece->mask)))
+		return false;
+	return piece->len <= 32 ||
+	       (layout_differ(piece, p, 32) | layout_differ(piece, p, 40)) == 0;
+#else
 	uint64_t differ = 0;
 
 	for (unsigned i = 16; i < piece->len; i += 16)
 		differ |= layout_differ(piece, p, i) | layout_differ(piece, p, i + 8);
 	return layout_begins_with(piece, p) && differ == 0;
+#endif
 }
 
 /* Whether a value begins at p as one of that key mostly does. Else it must not

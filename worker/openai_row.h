@@ -38,7 +38,7 @@ enum openai_row_place {
 #define RUN_LEAST 4
 
 struct openai_run {
-	const unsigned char *at[RUN_MOST], *end[RUN_MOST + 2];
+	const unsigned char *at[RUN_MOST], *end[RUN_MOST];
 	uint64_t text[RUN_MOST][2];
 	struct word *word[RUN_MOST]; /* where the text may be known */
 	/* Of their logprobs (jdecimal_avx2.h). */

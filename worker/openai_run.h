@@ -5,9 +5,9 @@
  * Nine of ten bytes of an answer are such: what stands between the values is what
  * stood there before (openai_layout.h), the text is a word that was read before and
  * the list of bytes is the one that stood beside it (words.h). What is left to be
- * read is a number. Such candidates are read some at a time and piece by piece: the
- * words of all, then the numbers of all. Nothing then waits for what stands before it
- * in its candidate, and the machine has several at hand.
+ * read is a number. Such candidates are read some at a time, in two goes: of all what
+ * stands in front of the list of bytes, then of all the rest. While a word is fetched,
+ * those behind it are read, and the machine has several at hand.
  *
  * Where a candidate ends is guessed from the next '}', and held against where it did
  * end when all of it has been read. Whatever is otherwise ends the run before its
@@ -29,6 +29,45 @@
 /* So many more logprobs may be written than there are candidates. */
 #define RUN_MORE 3
 
+/* The i-th of a candidate's keys (openai_layout.h). */
+#define RUN_KEY(order, i) ((unsigned)((order) >> 8 * (i)) & 0xff)
+#define RUN_ORDER(a, b, c, d)                                                          \
+	((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24)
+#define RUN_OPENAI RUN_ORDER(ENTRY_TOKEN, ENTRY_LOGPROB, ENTRY_BYTES, 0)
+#define RUN_LLAMACPP RUN_ORDER(ENTRY_ID, ENTRY_TOKEN, ENTRY_BYTES, ENTRY_LOGPROB)
+
+static inline __attribute__((always_inline)) bool run_has(uint64_t order, unsigned key)
+{
+	return RUN_KEY(order, 0) == key || RUN_KEY(order, 1) == key ||
+	       RUN_KEY(order, 2) == key || RUN_KEY(order, 3) == key;
+}
+
+static inline __attribute__((always_inline)) unsigned run_n_keys(uint64_t order)
+{
+	return order > 0xffffff ? 4 : order > 0xffff ? 3 : order > 0xff ? 2 : 1;
+}
+
+/* How many keys are before that of the bytes, or all. */
+static inline __attribute__((always_inline)) unsigned run_n_front(uint64_t order)
+{
+	return RUN_KEY(order, 0) == ENTRY_BYTES   ? 0
+	       : RUN_KEY(order, 1) == ENTRY_BYTES ? 1
+	       : RUN_KEY(order, 2) == ENTRY_BYTES ? 2
+	       : RUN_KEY(order, 3) == ENTRY_BYTES ? 3
+						  : run_n_keys(order);
+}
+
+/* Whether there are a token and a logprob, each key once and none but those four, and
+ * the token before the bytes, which are held against its word. */
+static inline bool run_can_be(uint64_t order)
+{
+	unsigned n = run_n_front(order);
+
+	return order <= UINT32_MAX && !run_has(order, ENTRY_TOP) && n <= 3 &&
+	       run_has(order, ENTRY_LOGPROB) &&
+	       run_has(order & ((UINT64_C(1) << 8 * n) - 1), ENTRY_TOKEN);
+}
+
 #if defined(__AVX2__)
 static inline __m128i run_load(const void *p)
 {
@@ -36,48 +75,35 @@ static inline __m128i run_load(const void *p)
 }
 #endif
 
-/* Where the next candidates begin and, as it seems, end; how many they are. */
-static inline uint32_t run_find(struct openai_run *run, const unsigned char *p,
-	const unsigned char *end, uint32_t most)
+/* Behind the next '}' from p on, where a candidate ends as it seems; NULL if there is
+ * none, or no room behind it. p has some: see RUN_ROOM. */
+static inline __attribute__((always_inline)) const unsigned char *run_end(
+	const unsigned char *p, const unsigned char *end)
 {
-	uint32_t n = 0;
-
 #if defined(__AVX2__)
 	const __m256i brace = _mm256_set1_epi8('}');
 
-	for (const unsigned char *at = p; n < most && end - at >= 64; at += 64) {
-		/* About as far ahead as the next run. */
-		_mm_prefetch((const char *)at + 1024, _MM_HINT_T0);
+	for (;;) {
 		uint32_t low = (uint32_t)_mm256_movemask_epi8(
-			_mm256_cmpeq_epi8(jdecimal_load(at), brace));
+			_mm256_cmpeq_epi8(jdecimal_load(p), brace));
 		uint32_t high = (uint32_t)_mm256_movemask_epi8(
-			_mm256_cmpeq_epi8(jdecimal_load(at + 32), brace));
-		uint64_t found = low | (uint64_t)high << 32, second = _blsr_u64(found);
+			_mm256_cmpeq_epi8(jdecimal_load(p + 32), brace));
+		uint64_t found = low | (uint64_t)high << 32;
 
-		/* Mostly there are none, one or two; if more, the guess is false. */
-		run->end[n] = at + _tzcnt_u64(found) + 1;
-		run->end[n + 1] = at + _tzcnt_u64(second) + 1;
-		n += (uint32_t)(found != 0) + (uint32_t)(second != 0);
+		if (found) {
+			p += _tzcnt_u64(found) + 1;
+			break;
+		}
+		p += 64;
+		if (end - p < 64)
+			return NULL;
 	}
 #else
-	for (const unsigned char *at = p; n < most; n++) {
-		at = memchr(at, '}', (size_t)(end - at));
-		if (!at)
-			break;
-		run->end[n] = ++at;
-	}
+	p = memchr(p, '}', (size_t)(end - p));
+	if (!p++)
+		return NULL;
 #endif
-	n = n < most ? n : most;
-	while (n > 0 && end - run->end[n - 1] < RUN_ROOM)
-		n--;
-	run->at[0] = p;
-	for (uint32_t i = 1; i < n; i++) {
-		p = run->end[i - 1];
-		if (*p != ',')
-			return i;
-		run->at[i] = p + 1 + (p[1] == ' ');
-	}
-	return n;
+	return end - p < RUN_ROOM ? NULL : p;
 }
 
 /* Behind the text whose first quote is at p, as words.h has it: one with more than 15
@@ -121,17 +147,6 @@ static inline __attribute__((always_inline)) struct word *run_word(
 	if (w->text[0] != text[0] || w->text[1] != text[1] || w->number == WORD_NONE)
 		run->word[i] = w = words_find(words, text[0], text[1]);
 	return w;
-}
-
-/* How many of n have words that are known. */
-static inline __attribute__((always_inline)) uint32_t run_words(
-	const struct words *words, struct openai_run *run, uint32_t n)
-{
-	uint32_t i = 0;
-
-	while (i < n && run_word(words, run, i))
-		i++;
-	return i;
 }
 
 /* Behind the list of the word's bytes, if it is written as it was before, or, where it
@@ -214,62 +229,131 @@ static inline uint32_t run_logprobs_end(
 }
 #endif
 
-/* One piece and the value behind it, of n candidates; how many have it. */
-static inline __attribute__((always_inline)) uint32_t run_column(struct openai_run *run,
-	const struct layout_piece *piece, enum openai_entry_key key, struct rows *r,
-	const unsigned char *end, uint32_t n)
+/* The i-th candidate's next piece and the value behind it, from p to behind it; NULL if
+ * it is otherwise. Values go behind the rows' last candidate. */
+static inline __attribute__((always_inline)) const unsigned char *run_value(
+	struct openai_run *run, const struct layout_piece *piece, unsigned key,
+	struct rows *r, const unsigned char *p, const unsigned char *end, uint32_t i)
 {
-	const struct words *words = r->words;
-	double *logprob = r->cand_logprob + r->m;
-	uint32_t *id = r->cand_id + r->m, i;
-	unsigned len = piece->len;
+	if (!layout_begins_with(piece, p))
+		return NULL;
+	p += piece->len;
+	if (key == ENTRY_LOGPROB)
+		return run_logprob(run, p, i, r->cand_logprob + r->m);
+	if (key == ENTRY_BYTES)
+		return run_list(run->word[i], p, end);
+	if (key == ENTRY_ID)
+		return run_id(p, &r->cand_id[r->m + i]);
+	p = run_text(p, run->text[i]);
+	run->word[i] = words_place(r->words, run->text[i][0], run->text[i][1], 0);
+	__builtin_prefetch(run->word[i]);
+	return p;
+}
 
-	for (i = 0; i < n; i++) {
-		const unsigned char *p = run->at[i];
+/* Up to what is held against words, n candidates from the '{' at p; how many are so.
+ * *found: how many there seem to be. */
+static inline __attribute__((always_inline)) uint32_t run_front(struct openai_lane *l,
+	uint64_t order, const unsigned char *p, uint32_t n, uint32_t *found)
+{
+	const struct layout_piece *piece = l->candidate.piece;
+	const unsigned char *end = l->tokens.end;
+	const unsigned n_keys = run_n_front(order);
+	struct openai_run *run = &l->run;
+	struct rows *r = l->tokens.rows;
+	uint32_t i;
 
-		if (!layout_begins_with(piece, p))
+	for (i = *found = 0; i < n; i++) {
+		const unsigned char *behind = run_end(p + l->candidate.least - 1, end);
+
+		if (!behind)
 			break;
-		p += len;
-		if (key == ENTRY_TOKEN) {
-			p = run_text(p, run->text[i]);
-			run->word[i] =
-				words_place(words, run->text[i][0], run->text[i][1], 0);
-			__builtin_prefetch(run->word[i]);
-		} else if (key == ENTRY_LOGPROB)
-			p = run_logprob(run, p, i, logprob);
-		else if (key == ENTRY_BYTES)
-			p = run_list(run->word[i], p, end);
-		else if (key == ENTRY_ID)
-			p = run_id(p, &id[i]);
-		else if (p != run->end[i])
-			break;
+		*found = i + 1;
+		/* About as far ahead as the next run. */
+		__builtin_prefetch(p + 1024);
+		run->end[i] = behind;
+		p = run_value(run, &piece[0], RUN_KEY(order, 0), r, p, end, i);
+		if (p && n_keys > 1)
+			p = run_value(run, &piece[1], RUN_KEY(order, 1), r, p, end, i);
+		if (p && n_keys > 2)
+			p = run_value(run, &piece[2], RUN_KEY(order, 2), r, p, end, i);
 		if (!p)
 			break;
 		run->at[i] = p;
+		if (*behind != ',')
+			return i + 1;
+		p = behind + 1 + (behind[1] == ' ');
 	}
-	return key == ENTRY_LOGPROB ? run_logprobs_end(run, i, logprob) : i;
+	return i;
 }
 
-/* The first n of the run are candidates. */
-static inline void run_keep_all(
-	struct openai_run *run, struct rows *r, bool has_ids, uint32_t n)
+/* The words of the first n, and what is behind them; how many are so. */
+static inline __attribute__((always_inline)) uint32_t run_back(
+	struct openai_lane *l, uint64_t order, uint32_t n)
 {
+	const unsigned a = run_n_front(order), b = run_n_keys(order);
+	const struct layout_piece *piece = l->candidate.piece, *last = &piece[b];
+	const unsigned char *end = l->tokens.end;
+	struct openai_run *run = &l->run;
+	struct rows *r = l->tokens.rows;
 	size_t len = r->pool.len;
-	unsigned char *pool = r->pool.data;
+	uint32_t i;
 
-	for (uint32_t i = 0, m = r->m; i < n; i++, m++) {
-		const struct word *w = run->word[i];
+	for (i = 0; i < n; i++) {
+		const struct word *w = run_word(r->words, run, i);
+		const unsigned char *p = run->at[i];
+		uint32_t m = r->m + i;
 
-		memcpy(pool + len, w->text, 16);
-		if (!has_ids)
+		if (!w)
+			break;
+		if (a < b)
+			p = run_value(run, &piece[a], RUN_KEY(order, a), r, p, end, i);
+		if (p && a + 1 < b)
+			p = run_value(run, &piece[a + 1], RUN_KEY(order, a + 1), r, p,
+				end, i);
+		if (p && a + 2 < b)
+			p = run_value(run, &piece[a + 2], RUN_KEY(order, a + 2), r, p,
+				end, i);
+		/* Its last byte is the '}' in front of the end. */
+		if (!p || p + last->len != run->end[i] ||
+			(last->len > 1 && !layout_begins_with(last, p)))
+			break;
+		memcpy(r->pool.data + len, w->text, 16);
+		if (!run_has(order, ENTRY_ID))
 			r->cand_id[m] = TOKEN_ID_UNKNOWN;
 		r->cand_word[m] = w->number;
 		r->cand_at[m] = (uint32_t)len;
 		r->cand_len[m] = (uint16_t)(w->text[1] >> 56);
-		len += r->cand_len[m];
+		len += w->text[1] >> 56;
 	}
-	r->pool.len = len;
+	return i;
+}
+
+/* From the '{' at p to behind the last one's '}'; NULL if there is none. */
+static inline __attribute__((always_inline)) const unsigned char *run_in_order(
+	struct openai_lane *l, uint64_t order, const unsigned char *p)
+{
+	struct openai_run *run = &l->run;
+	struct rows *r = l->tokens.rows;
+	uint32_t n = l->most + 1 - (r->m - r->first[r->n]), found;
+
+	n = n < run->hope ? n : run->hope;
+	if (r->cap_m - r->m < n + RUN_MORE ||
+		r->pool.cap - r->pool.len < 16 * (size_t)n)
+		return NULL;
+	n = run_front(l, order, p, n, &found);
+	n = run_back(l, order, n);
+	n = run_logprobs_end(run, n, r->cand_logprob + r->m);
+	/* What ended early is not looked for so far ahead again. */
+	run->hope = n == found ? 2 * run->hope : n;
+	run->hope = run->hope < RUN_LEAST  ? RUN_LEAST
+		    : run->hope < RUN_MOST ? run->hope
+					   : RUN_MOST;
+	if (n == 0)
+		return NULL;
 	r->m += n;
+	r->pool.len = r->cand_at[r->m - 1] + r->cand_len[r->m - 1];
+	run->luck = run->luck + n < LUCK_MOST ? run->luck + n : LUCK_MOST;
+	return run->end[n - 1];
 }
 
 /* Whether the candidates at hand may be a run. */
@@ -284,55 +368,17 @@ static inline bool run_may_begin(const struct openai_lane *l)
 static inline const unsigned char *openai_run(
 	struct openai_lane *l, const unsigned char *p)
 {
-	const struct openai_layout *layout = &l->candidate;
-	const unsigned char *end = l->tokens.end;
-	struct openai_run *run = &l->run;
-	struct rows *r = l->tokens.rows;
-	uint32_t n = l->most + 1 - (r->m - r->first[r->n]), found;
-	unsigned keys = 0;
+	uint64_t order = l->candidate.order;
 
-	n = n < run->hope ? n : run->hope;
-	if (r->cap_m - r->m < n + RUN_MORE ||
-		r->pool.cap - r->pool.len < 16 * (size_t)n)
-		return NULL;
-	n = found = run_find(run, p, end, n);
-	for (unsigned i = 0; i < layout->n; i++) {
-		const struct layout_piece *piece = &layout->piece[i];
-
-		switch (piece->key) {
-		case ENTRY_TOKEN:
-			n = run_column(run, piece, ENTRY_TOKEN, r, end, n);
-			break;
-		case ENTRY_LOGPROB:
-			n = run_column(run, piece, ENTRY_LOGPROB, r, end, n);
-			break;
-		case ENTRY_BYTES:
-			if (!(keys & ENTRY_TOKEN))
-				return NULL;
-			n = run_words(r->words, run, n);
-			n = run_column(run, piece, ENTRY_BYTES, r, end, n);
-			break;
-		case ENTRY_ID:
-			n = run_column(run, piece, ENTRY_ID, r, end, n);
-			break;
-		default:
-			n = run_column(run, piece, ENTRY_OTHER, r, end, n);
-		}
-		keys |= piece->key;
+	/* The orders of those who are asked most, of which no step is left to chance. */
+	switch (order) {
+	case RUN_OPENAI:
+		return run_in_order(l, RUN_OPENAI, p);
+	case RUN_LLAMACPP:
+		return run_in_order(l, RUN_LLAMACPP, p);
+	default:
+		return run_can_be(order) ? run_in_order(l, order, p) : NULL;
 	}
-	if (!(keys & ENTRY_BYTES))
-		n = run_words(r->words, run, n);
-	/* What ended early is not looked for so far ahead again. */
-	run->hope = n == found ? 2 * run->hope : n;
-	run->hope = run->hope < RUN_LEAST  ? RUN_LEAST
-		    : run->hope < RUN_MOST ? run->hope
-					   : RUN_MOST;
-	if (n == 0 ||
-		(keys & (ENTRY_TOKEN | ENTRY_LOGPROB)) != (ENTRY_TOKEN | ENTRY_LOGPROB))
-		return NULL;
-	run_keep_all(run, r, keys & ENTRY_ID, n);
-	run->luck = run->luck + n < LUCK_MOST ? run->luck + n : LUCK_MOST;
-	return run->end[n - 1];
 }
 
 /* The same where less than RUN_NEAR is there: in a copy, with zeros behind it, of which

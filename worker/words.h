@@ -51,9 +51,9 @@ static inline struct word *words_place(
 	const struct words *words, uint64_t first, uint64_t second, unsigned i)
 {
 	uint64_t hash = first * 0x9e3779b97f4a7c15u ^ second * 0x9fb21c651e98df25u;
-	uint64_t last = UINT64_MAX >> words->shift;
+	uint64_t place = hash >> words->shift;
 
-	return &words->at[((hash >> words->shift) + i) & last];
+	return &words->at[i ? (place + i) & UINT64_MAX >> words->shift : place];
 }
 
 /* NULL: not known. */
