@@ -276,21 +276,23 @@ static uint32_t id_of_word(struct vocabulary *v, uint32_t word, struct bytes tok
 static bool intern_words(
 	struct tokens *t, struct vocabulary *v, struct rows *rows, uint32_t row)
 {
-	uint32_t stamp = ++t->row_stamp;
+	uint32_t stamp = ++t->row_stamp, end = rows->first[row + 1];
+	const uint32_t *words = rows->cand_word;
+	struct known_word *known = v->word;
+	uint32_t *ids = rows->cand_id;
 
 	if (rows->word[row] == WORD_NONE)
 		return false;
-	for (uint32_t i = rows->first[row]; i < rows->first[row + 1]; i++) {
-		uint32_t word = rows->cand_word[i];
-		struct known_word *w = &v->word[word];
+	for (uint32_t i = rows->first[row]; i < end; i++) {
+		struct known_word *w = &known[words[i]];
 
-		if (word == WORD_NONE || w->row == stamp)
+		if (words[i] == WORD_NONE || w->row == stamp)
 			return false;
 		w->row = stamp;
-		rows->cand_id[i] = w->id;
+		ids[i] = w->id;
 		if (w->id == TOKEN_ID_UNKNOWN &&
-			(rows->cand_id[i] = id_of_word(v, word,
-				 candidate_bytes(rows, i))) == TOKEN_ID_UNKNOWN)
+			(ids[i] = id_of_word(v, words[i], candidate_bytes(rows, i))) ==
+				TOKEN_ID_UNKNOWN)
 			return false;
 	}
 	rows->id[row] = id_of_word(v, rows->word[row], sampled_bytes(rows, row));
