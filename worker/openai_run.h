@@ -100,8 +100,9 @@ static inline __attribute__((always_inline)) const unsigned char *run_end(
 	}
 #else
 	p = memchr(p, '}', (size_t)(end - p));
-	if (!p++)
+	if (!p)
 		return NULL;
+	p++;
 #endif
 	return end - p < RUN_ROOM ? NULL : p;
 }
