@@ -28,7 +28,7 @@ static uint32_t below(uint32_t n)
 static const char *const texts[] = {" the", "a", " of", "\\n", "}", "{", "]", " }, {",
 	"\\\"", "", " fifteen bytes", " sixteen bytes..", "\xc3\xa9t\xc3\xa9",
 	"\xe6\xbc\xa2", "\xef\xbf\xbd", "token_id:17", "0", ",", " -1.5", "\\u00e9",
-	" abcdefghijklm", "\xf0\x9f\x99\x82"};
+	" abcdefghijklm", "\xf0\x9f\x99\x82", " the same", " the sama", " the samo"};
 #define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
 
 /* Numbers of every length and form that servers write. */
@@ -61,7 +61,13 @@ static void put_number(struct buf *out)
 		buf_add_str(out, "5");
 }
 
-static void put_entry(struct buf *out, int style, const char *text)
+/* The members of entries, in the orders of servers and in others: token, logprob, bytes,
+ * id, and what only rows should have: as a list (x) or as something else (y). */
+static const char *const orders[] = {"tlb", "itbl", "tl", "tbl", "tlbi", "ltb", "btl",
+	"iltb", "tblx", "xtlb", "tlbix", "tylb", "tyl", "tb", "l"};
+#define N_ORDERS (sizeof(orders) / sizeof(orders[0]))
+
+static void put_list(struct buf *out, const char *text)
 {
 	char list[200] = "[", one[8];
 
@@ -72,42 +78,58 @@ static void put_entry(struct buf *out, int style, const char *text)
 		strcat(list, one);
 	}
 	strcat(list, "]");
-	buf_add_str(out, "{");
-	if (style == 1) {
-		char id[32];
+	buf_add_str(out, below(30) ? list : "null");
+}
 
-		snprintf(id, sizeof(id), "\"id\":%u,", below(200000));
-		buf_add_str(out, id);
-	}
-	buf_add_str(out, "\"token\":\"");
-	buf_add_str(out, text);
-	buf_add_str(out, "\",");
-	if (style == 1) {
-		buf_add_str(out, "\"bytes\":");
-		buf_add_str(out, list);
-		buf_add_str(out, ",");
-	}
-	buf_add_str(out, "\"logprob\":");
-	put_number(out);
-	if (style == 0) {
-		buf_add_str(out, ",\"bytes\":");
-		buf_add_str(out, below(30) ? list : "null");
+static void put_entry(struct buf *out, const char *order, const char *text, bool is_row)
+{
+	char id[32];
+
+	snprintf(id, sizeof(id), "%u", below(200000));
+	buf_add_str(out, "{");
+	for (const char *key = order; *key; key++) {
+		if (*key >= 'x' && is_row)
+			continue;
+		buf_add_str(out, out->data[out->len - 1] == '{' ? "" : ",");
+		switch (*key) {
+		case 't':
+			buf_add_str(out, "\"token\":\"");
+			buf_add_str(out, text);
+			buf_add_str(out, "\"");
+			break;
+		case 'l':
+			buf_add_str(out, "\"logprob\":");
+			put_number(out);
+			break;
+		case 'b':
+			buf_add_str(out, "\"bytes\":");
+			put_list(out, text);
+			break;
+		case 'i':
+			buf_add_str(out, "\"id\":");
+			buf_add_str(out, id);
+			break;
+		default:
+			buf_add_str(out, *key == 'x' ? "\"top_logprobs\":[]"
+						     : "\"top_logprobs\":\"a\"");
+		}
 	}
 }
 
-static void make(struct buf *out, int style)
+static void make(struct buf *out, unsigned style)
 {
-	const char *between = style == 2 ? ", " : ",";
+	const char *between = style % 2 ? ", " : ",", *order = orders[style % N_ORDERS];
 
 	buf_clear(out);
 	for (int i = 0; i < TOKENS; i++) {
 		buf_add_str(out, i ? between : "");
-		put_entry(out, style, texts[below(N_TEXTS)]);
+		put_entry(out, order, texts[below(N_TEXTS)], true);
 		buf_add_str(out, ",\"top_logprobs\":[");
 		for (uint32_t j = 0, n = below(MOST); j < n; j++) {
 			buf_add_str(out, j ? between : "");
 			/* Mostly what runs are for. */
-			put_entry(out, style, texts[below(below(4) ? 3 : N_TEXTS)]);
+			put_entry(out, order, texts[below(below(4) ? 3 : N_TEXTS)],
+				false);
 			buf_add_str(out, "}");
 		}
 		buf_add_str(out, "]}");
@@ -173,17 +195,17 @@ static void all_ways_read_the_same(void **unused)
 
 	(void)unused;
 	buf_init(&text, 1 << 22);
-	for (int round = 0; round < 120; round++) {
+	for (unsigned round = 0; round < 4 * 2 * N_ORDERS; round++) {
 		enum jt got;
 
-		make(&text, round % 3);
+		make(&text, round);
 		buf_add(&text, "", 1); /* for strspn */
 		text.len--;
 		jrun_force(JRUN_PORTABLE);
 		got = read_rows(&text, text.len, &plain);
 		for (enum jrun_form form = JRUN_PORTABLE; form <= jrun_best(); form++) {
 			jrun_force(form);
-			known.words = words_new(10);
+			known.words = words_new(round % 3 ? 10 : 4);
 			for (int i = 0; i < 4; i++) {
 				size_t piece = i < 2 ? text.len : 300 + below(5000);
 
@@ -194,6 +216,72 @@ static void all_ways_read_the_same(void **unused)
 		}
 	}
 	jrun_force(jrun_best());
+	rows_release(&plain);
+	rows_release(&known);
+	buf_release(&text);
+}
+
+/* The end of a candidate is held against the last one's, also where it is longer than a
+ * brace. */
+static void what_stands_before_the_brace_counts(void **unused)
+{
+	static const char begin[] = "{\"token\":\" all the same\",\"logprob\":-1.5";
+	struct rows rows = {0};
+	struct buf text;
+
+	(void)unused;
+	buf_init(&text, 1 << 20);
+	rows.words = words_new(4);
+	for (int odd = -1; odd < MOST; odd++) {
+		buf_clear(&text);
+		buf_add_str(&text, begin);
+		buf_add_str(&text, ",\"top_logprobs\":[");
+		for (int j = 0; j < MOST; j++) {
+			buf_add_str(&text, j ? "," : "");
+			buf_add_str(&text, begin);
+			buf_add_str(&text, j == odd ? "x}" : " }");
+		}
+		buf_add_str(&text, "]}");
+		for (enum jrun_form form = JRUN_PORTABLE; form <= jrun_best(); form++) {
+			jrun_force(form);
+			assert_int_equal(
+				read_rows(&text, text.len, &rows) == JT_BAD, odd >= 0);
+		}
+	}
+	jrun_force(jrun_best());
+	words_free(rows.words);
+	rows_release(&rows);
+	buf_release(&text);
+}
+
+/* Where only one word can be known, the others come to its place. */
+static void a_word_is_all_of_its_text(void **unused)
+{
+	struct rows plain = {0}, known = {0};
+	struct buf text;
+
+	(void)unused;
+	buf_init(&text, 1 << 20);
+	known.words = words_new(1);
+	for (int round = 0; round < 20; round++) {
+		buf_clear(&text);
+		buf_add_str(&text,
+			"{\"token\":\" the same\",\"logprob\":-1,\"top_logprobs\":[");
+		for (int j = 0; j < MOST; j++)
+			buf_printf(&text,
+				"%s{\"token\":\"%cthe sam%c\",\"logprob\":-1.5}",
+				j ? "," : "", below(8) ? ' ' : 'a' + (int)below(26),
+				below(8) ? 'e' : 'a' + (int)below(26));
+		buf_add_str(&text, "]}");
+		assert_int_equal(read_rows(&text, text.len, &plain), JT_OK);
+		for (enum jrun_form form = JRUN_PORTABLE; form <= jrun_best(); form++) {
+			jrun_force(form);
+			assert_int_equal(read_rows(&text, text.len, &known), JT_OK);
+			same(&plain, &known);
+		}
+	}
+	jrun_force(jrun_best());
+	words_free(known.words);
 	rows_release(&plain);
 	rows_release(&known);
 	buf_release(&text);
@@ -274,6 +362,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_ways_read_the_same),
+		cmocka_unit_test(what_stands_before_the_brace_counts),
+		cmocka_unit_test(a_word_is_all_of_its_text),
 		cmocka_unit_test(numbers_are_those_of_strtod),
 		cmocka_unit_test(numbers_stay_in_their_array),
 	};
