@@ -285,7 +285,7 @@ enum err_code server_run(const struct server_options *options, struct err *err)
 			s.d->state.last_sequence);
 	while (code == ERR_NONE && !s.lost && !s.told_to_end && signals_stops() == 0)
 		round_once(&s);
-	if (s.adopted)
+	if (s.adopted || s.told_to_end)
 		server_say_bye(&s);
 	if (s.lost) {
 		*err = s.fatal;
